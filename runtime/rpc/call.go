@@ -1,0 +1,72 @@
+package rpc
+
+import (
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+)
+
+// ClientID identifies a client process across its connections; with a call id and a retry count it names one attempt.
+type ClientID [16]byte
+
+// Peer is the other end of a connection.
+type Peer struct {
+	Network string // "tcp", "unix" or "mem"
+	Address string
+	UID     int // of a Unix socket's peer, from SO_PEERCRED; -1 if unknown
+	PID     int // likewise
+}
+
+// Call is one call inside a server, from the reader that framed it to the responder that answers it. The reader fills
+// it; after that one stage at a time owns it.
+type Call struct {
+	ID       uint64         // the id that the reply carries: a native stream id or a Thrift sequence id
+	Handler  *Handler       // what to run; nil until it is resolved, and after Dialect.Open only if there is no such method
+	Name     string         // the name as received, where Handler is nil
+	Encoding codec.Encoding // of the body
+	Oneway   bool           // the caller expects no reply
+
+	// Body is the argument struct as it came from the wire, possibly still compressed. The call owns it: nobody writes to
+	// it again, so decoded strings may alias it.
+	Body []byte
+
+	Compression uint8 // of Body, in the dialect's own numbering; Dialect.Open undoes it
+	RawSize     int   // declared size of Body when decompressed
+
+	Received time.Time // when its last byte was read
+	Deadline time.Time // zero if none
+	ClientID ClientID
+	Retry    uint32 // 0 for the first attempt
+	Metadata []byte // the header's metadata fields, undecoded
+	Peer     *Peer
+
+	Dialect Dialect
+	Replier Replier
+	State   any // the dialect's own, such as what the reply's header must repeat
+
+	ctx callContext
+}
+
+// Reply is the end of a call: a result struct or an error, never both. Both are nil for a oneway call.
+type Reply struct {
+	Result codec.Encodable
+	Err    *Error
+}
+
+// Replier takes the reply of a call. It is called exactly once per call, oneway ones included, from any goroutine, and
+// the call must not be used afterwards. The responder implements it.
+type Replier interface {
+	Reply(c *Call, r Reply)
+}
+
+// Dialect is how one wire format unpacks a call's body and packs its reply. Methods are called on handler goroutines,
+// for several calls at once.
+type Dialect interface {
+	// Open makes c.Body the plain encoded argument struct: it decompresses, within the dialect's limits, and where the
+	// method's name is inside the compressed part it sets c.Name.
+	Open(c *Call) error
+
+	// AppendReply appends the whole reply to dst, frame header included. For a oneway call it appends nothing. If the result
+	// cannot be encoded it appends an error reply in its place.
+	AppendReply(dst []byte, c *Call, r Reply) []byte
+}
