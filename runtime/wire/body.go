@@ -1,0 +1,78 @@
+package wire
+
+import (
+	"sync"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/compress"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+var (
+	encoders  = sync.Pool{New: func() any { return new(codec.Encoder) }}
+	decoders  = sync.Pool{New: func() any { return new(codec.Decoder) }}
+	scratches = sync.Pool{New: func() any { return new(scratch) }}
+)
+
+// encodeBody appends v to dst. On an error it returns dst as it was.
+func encodeBody(dst []byte, enc codec.Encoding, v codec.Encodable) ([]byte, error) {
+	e := encoders.Get().(*codec.Encoder)
+	e.Reset(enc, dst)
+	v.EncodeThrift(e)
+	out, err := e.Bytes(), e.Err()
+	e.Reset(enc, nil) // the pool must not keep the caller's buffer or error
+	encoders.Put(e)
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+// decodeBody fills v from body, which it has to use up. Strings of v alias body.
+func decodeBody(enc codec.Encoding, body []byte, v codec.Decodable) *rpc.Error {
+	d := decoders.Get().(*codec.Decoder)
+	d.ResetShared(enc, body)
+	v.DecodeThrift(d)
+	err, rest := d.Err(), d.Remaining()
+	d.Reset(enc, nil) // the pool must not keep the message
+	decoders.Put(d)
+	if err != nil {
+		return &rpc.Error{Code: rpc.Internal, Message: "reply: " + err.Error(), Execution: rpc.Executed, Cause: err}
+	}
+	if rest > 0 {
+		return garbled("reply: %d bytes after the result", rest)
+	}
+	return nil
+}
+
+// scratch holds a compressed body until it is clear whether it is any shorter.
+type scratch struct{ packed []byte }
+
+// maxScratch is the capacity up to which a scratch is worth keeping.
+const maxScratch = 1 << 20
+
+// compress packs body and reports whether that made it shorter.
+func (s *scratch) compress(body []byte) bool {
+	s.packed = compress.AppendSnappy(s.packed[:0], body)
+	return len(s.packed) < len(body)
+}
+
+func (s *scratch) release() {
+	if cap(s.packed) <= maxScratch {
+		scratches.Put(s)
+	}
+}
+
+// wantsCompression reports whether a body of size bytes is to be compressed if that makes it shorter.
+func (d *Dialect) wantsCompression(wish rpc.Compress, size int) bool {
+	switch wish {
+	case rpc.CompressSnappy:
+		return true
+	case rpc.CompressNone:
+		return false
+	}
+	if d.Threshold == 0 {
+		return size >= DefaultThreshold
+	}
+	return d.Threshold > 0 && size >= d.Threshold
+}

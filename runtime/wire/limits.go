@@ -1,0 +1,18 @@
+package wire
+
+// The limits that a side may choose, by default:
+const (
+	DefaultMaxFrame   = 16_384_000 // bytes after a frame header; what stock Thrift servers accept too
+	DefaultMaxMessage = 64 << 20   // bytes of a decompressed body
+	DefaultThreshold  = 4 << 10    // bytes from which on a body is worth compressing
+)
+
+// The limits that belong to the format. Both sides keep them, so neither has to tell the other.
+const (
+	MinMaxFrame      = 64 << 10 // every side accepts frames of this length
+	MaxHeader        = 16 << 10 // bytes of a call, reply or error header, and of a GoAway's payload
+	MaxMethod        = 256      // bytes of a method's full name
+	MaxMetadata      = 8 << 10  // bytes of a call's metadata, encoded
+	MaxMetadataPairs = 64
+	MaxMessageText   = 4 << 10 // bytes of an error's message; a longer one is cut when it is sent
+)
