@@ -1,6 +1,10 @@
 package idl
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Severity says whether a Diagnostic stops the compiler.
 type Severity int
@@ -39,4 +43,23 @@ func (d *Diagnostic) Error() string {
 		return fmt.Sprintf("%s: %s[%s]: %s", d.FileName, d.Severity, d.Code, d.Message)
 	}
 	return fmt.Sprintf("%s:%d:%d: %s[%s]: %s", d.FileName, d.Span.Start.Line, d.Span.Start.Col, d.Severity, d.Code, d.Message)
+}
+
+// Sort orders diagnostics by file name, place, severity and code, and drops those that say the same of the same place.
+// It works in place and returns the shortened slice. Files come in the order of their names, so that output does not
+// depend on the order of linking.
+func Sort(diags []*Diagnostic) []*Diagnostic {
+	slices.SortStableFunc(diags, compareDiagnostics)
+	return slices.CompactFunc(diags, func(a, b *Diagnostic) bool { return compareDiagnostics(a, b) == 0 })
+}
+
+func compareDiagnostics(a, b *Diagnostic) int {
+	return cmp.Or(
+		cmp.Compare(a.FileName, b.FileName),
+		cmp.Compare(a.Span.Start.Offset, b.Span.Start.Offset),
+		cmp.Compare(a.Span.End.Offset, b.Span.End.Offset),
+		cmp.Compare(a.Severity, b.Severity),
+		cmp.Compare(a.Code, b.Code),
+		cmp.Compare(a.Message, b.Message),
+	)
 }
