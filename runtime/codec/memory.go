@@ -1,0 +1,228 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"unsafe"
+)
+
+// chunkSize is how much of a message is copied at once to cut strings from. A string that is kept keeps its chunk in
+// memory, so chunks must not be large; a chunk is one allocation, so they must not be small.
+const chunkSize = 32 << 10
+
+// largeString is the length from which a string gets an allocation of its own: it is then neither kept in memory by the
+// strings near it, nor copied twice.
+const largeString = 8 << 10
+
+// String reads a string. Thrift wants UTF-8; that is not checked.
+func (d *Decoder) String() string {
+	b := d.bytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// Binary reads bytes. They belong to the caller, unless the Decoder is shared: then they are part of the message and must
+// not be written. The result is never nil, and its capacity is its length.
+func (d *Decoder) Binary() []byte {
+	if b := d.bytes(); b != nil {
+		return b
+	}
+	return []byte{}
+}
+
+// bytes reads a string's length and returns its bytes in memory that may be kept, nil if there are none.
+func (d *Decoder) bytes() []byte {
+	n, ok := d.length()
+	if !ok || n == 0 {
+		return nil
+	}
+	at := d.pos - d.chunkAt
+	if at+n > len(d.chunk) {
+		return d.copyString(n)
+	}
+	d.pos += n
+	return d.chunk[at : at+n : at+n]
+}
+
+// length reads the length of a string and checks it against the bytes that remain. ok is false after an error.
+func (d *Decoder) length() (n int, ok bool) {
+	if d.compact {
+		return d.compactLength()
+	}
+	b := d.b[d.pos:]
+	if len(b) < 4 {
+		d.short(String, 4)
+		return 0, false
+	}
+	u := binary.BigEndian.Uint32(b)
+	if uint64(u) > uint64(len(b)-4) {
+		d.badLength(u, len(b)-4)
+		return 0, false
+	}
+	d.pos += 4
+	return int(u), true
+}
+
+func (d *Decoder) compactLength() (n int, ok bool) {
+	b := d.b[d.pos:]
+	u, size := parseUvarint32(b)
+	if size <= 0 {
+		d.badVarint(String, size)
+		return 0, false
+	}
+	if uint64(u) > uint64(len(b)-size) {
+		d.badLength(u, len(b)-size)
+		return 0, false
+	}
+	d.pos += size
+	return int(u), true
+}
+
+func (d *Decoder) badLength(n uint32, remain int) {
+	if int32(n) < 0 {
+		d.fail(Malformed, "string of length %d", int32(n))
+		return
+	}
+	d.fail(Truncated, "string of %d bytes, %d remain", n, remain)
+}
+
+// copyString returns a copy of the next n bytes, which are not in the chunk.
+func (d *Decoder) copyString(n int) []byte {
+	size := n
+	if n < largeString {
+		size = min(chunkSize, d.Remaining())
+	}
+	if !d.charge(allocSize(size)) {
+		return nil
+	}
+	c := append([]byte(nil), d.b[d.pos:d.pos+size]...)
+	if n < largeString {
+		d.chunk, d.chunkAt = c, d.pos
+	}
+	d.pos += n
+	return c[:n:n]
+}
+
+// charge takes n bytes from the message's budget; if it returns false, they must not be allocated.
+func (d *Decoder) charge(n int) bool {
+	if n > d.budget {
+		d.fail(LimitReached, "the message asks for %d bytes of memory where %d of %d per byte received are left", n, d.budget,
+			AllocFactor)
+		return false
+	}
+	d.budget -= n
+	return true
+}
+
+// allocSize returns at least what the memory allocator takes for n bytes: it rounds up to one of its size classes, which
+// are 1.45 times apart at most (at 33 bytes) and less than 1.2 times from 100 bytes on, or, from 32 KiB on, to pages of
+// 8 KiB.
+func allocSize(n int) int {
+	switch {
+	case n == 0:
+		return 0
+	case n <= chunkSize:
+		return n + n/5 + 16
+	}
+	return n + 8<<10
+}
+
+// MakeSlice returns a slice of n zero values for the elements of a list whose header said n. Its memory is charged to the
+// message; the result is empty, never nil, if that exceeds the message's budget.
+func MakeSlice[T any](d *Decoder, n int) []T {
+	var zero T
+	if n <= 0 {
+		return []T{}
+	}
+	// n is at most MaxElements if a header said it, but a T may have any size.
+	if size := uint64(n) * uint64(unsafe.Sizeof(zero)); size > math.MaxInt32 || !d.charge(allocSize(int(size))) {
+		d.fail(LimitReached, "%d elements of %d bytes each", n, unsafe.Sizeof(zero))
+		return []T{}
+	}
+	return make([]T, n)
+}
+
+// MakeMap returns an empty map with room for the n entries of a map whose header said n. Its memory is charged to the
+// message. If that exceeds the message's budget, no room is reserved. After an error it may be nil if n is 0.
+func MakeMap[K comparable, V any](d *Decoder, n int) map[K]V {
+	if n <= 0 && d.err != nil {
+		return nil
+	}
+	var k K
+	var v V
+	var slot struct {
+		k K
+		v V
+	}
+	hint := mapHint(n)
+	if !d.charge(mapSize(hint, unsafe.Sizeof(k), unsafe.Sizeof(v), unsafe.Sizeof(slot))) {
+		return map[K]V{}
+	}
+	return make(map[K]V, hint)
+}
+
+// New returns a new zero value whose memory is charged to the message. After an error, that of exceeding the budget
+// included, all calls for one T return the same value, because loops that are under way may ask for any number of them.
+func New[T any](d *Decoder) *T {
+	var zero T
+	if d.charge(allocSize(int(unsafe.Sizeof(zero)))) && d.err == nil {
+		return new(T)
+	}
+	for _, p := range d.spare {
+		if p, ok := p.(*T); ok {
+			return p
+		}
+	}
+	p := new(T)
+	d.spare = append(d.spare, p)
+	return p
+}
+
+// Go's maps: eight slots and eight control bytes to a group; up to eight entries take one group, more take tables of up
+// to 1024 slots, a power of two, of which seven eighths may be used; a table that overflows is replaced by two.
+const (
+	groupSlots  = 8
+	tableSlots  = 1024
+	tableUsable = tableSlots / 8 * 7
+	inlineLimit = 128 // larger keys and values are allocated one by one
+	mapHeader   = 64
+	tableHeader = 64
+)
+
+// mapHint returns the number of entries to ask of make for n entries. Beyond one table, entries spread unevenly over the
+// tables; some room more keeps most of them from being allocated twice.
+func mapHint(n int) int {
+	if n <= tableUsable {
+		return max(n, 0)
+	}
+	return n + n/8
+}
+
+// mapSize returns at least what Go allocates for a map of hint entries.
+func mapSize(hint int, key, value, slot uintptr) int {
+	extra := 0
+	if key > inlineLimit {
+		extra += allocSize(int(key))
+		slot += 8 - key
+	}
+	if value > inlineLimit {
+		extra += allocSize(int(value))
+		slot += 8 - value
+	}
+	group := groupSlots * (1 + int(slot))
+	if hint <= groupSlots {
+		if hint == 0 {
+			return mapHeader
+		}
+		return mapHeader + allocSize(group) + hint*extra
+	}
+	slots := hint*8/7 + 1
+	tables := ceilPow2((slots + tableSlots - 1) / tableSlots)
+	perTable := ceilPow2((slots + tables - 1) / tables)
+	if tables > 1 {
+		tables += tables/16 + 2
+	}
+	return mapHeader + tables*(tableHeader+allocSize(perTable/groupSlots*group)) + hint*extra
+}
+
+func ceilPow2(n int) int { return 1 << bits.Len(uint(n-1)) }
