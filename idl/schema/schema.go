@@ -26,18 +26,22 @@ type File struct {
 	Order    []Definition // all of the above in source order
 }
 
-// Namespace returns the name given for a scope ("go"), else the one for "*", else "".
+// Namespace returns the name given for a scope ("go"), else the one for "*", else "". Of several for one scope the last
+// counts.
 func (f *File) Namespace(scope string) string {
-	fallback := ""
+	name, fallback := "", ""
 	for _, h := range f.AST.Headers {
 		if ns, ok := h.(*idl.Namespace); ok {
 			switch ns.Scope.Name {
 			case scope:
-				return ns.Name.Name
+				name = ns.Name.Name
 			case "*":
 				fallback = ns.Name.Name
 			}
 		}
+	}
+	if name != "" {
+		return name
 	}
 	return fallback
 }
@@ -138,7 +142,7 @@ type Field struct {
 	ID           int16
 	Name         string
 	Doc          string
-	Requiredness idl.Requiredness // unions: always optional. Arguments: never optional
+	Requiredness idl.Requiredness // union members and declared exceptions: always optional. Arguments: never optional
 	Type         *Type
 	Default      *Value // nil if none
 	// Recursive is set where the field's struct can be reached again from its type through structs alone (no list, set
@@ -214,10 +218,15 @@ func (d *Struct) DefFile() *File  { return d.File }
 func (d *Service) DefFile() *File { return d.File }
 
 // Value is a constant folded to the type it is used at. Exactly the fields that belong to Type.Kind are set. References
-// are resolved by value: a constant that names another holds a copy of its value, and Ref says which one it named.
+// are resolved by value: a constant that names another has its value, and Ref says which one it named. The parts of
+// that value may be shared with other constants; all references of a program together stand for at most 2^20 values, so
+// a walk that ignores sharing ends soon.
+//
+// A map has no two equal keys, a set no two equal elements, a struct no field twice. A struct constant holds what was
+// written: fields that it leaves out are left out here, even where they have a default of their own.
 type Value struct {
 	Type   *Type
-	Ref    *Const // the constant that was named, nil if written out. A generator may refer to it or ignore it
+	Ref    *Const // the constant that was named, nil if written out; its type may differ. A generator may ignore it
 	Bool   bool
 	Int    int64      // KindI8 .. KindI64, KindEnum
 	Enum   *EnumValue // KindEnum: nil where no name has this value
