@@ -1,0 +1,301 @@
+package listener
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// Conn is one connection. Its exported methods may be called from any goroutine and at any time; after the connection
+// has ended they do nothing.
+type Conn struct {
+	// Set before the connection is visible to anybody.
+	l    *Listener
+	ip   netip.Addr // what the per-address limit counts; zero for Unix sockets
+	peer rpc.Peer
+
+	// Set on the loop before the session exists.
+	loop *loop
+	gc   gnet.Conn
+	fd   int
+
+	// Shared.
+	wake    atomic.Int32                 // a wakeState
+	request atomic.Pointer[closeRequest] // of the first Close or Abort; an Abort replaces a Close
+
+	// Guarded by loop.mu.
+	index  int  // in loop.conns
+	queued bool // in loop.queue
+
+	// Owned by the loop.
+	session  Session
+	output   Output
+	out      outgoing
+	reason   error         // why the connection is closing or has closed
+	deadline time.Duration // of closing, on the Listener's clock
+	timer    *time.Timer   // posts the connection at deadline
+	closing  bool          // no more input; ends when the output is out
+	halfShut bool          // all output is out, and the peer knows; waiting for it to close
+	closed   bool
+}
+
+// closeRequest is what Close and Abort hand to the loop.
+type closeRequest struct {
+	reason error
+	abort  bool
+}
+
+// wakeState says who will call Output.Next.
+type wakeState = int32
+
+const (
+	wakeIdle    wakeState = iota // nobody: the next Wake posts the connection to its loop
+	wakePosted                   // the loop will, soon: it has been posted
+	wakeFeeding                  // the loop is inside Feed
+	wakeFed                      // the loop is inside Feed, which or during which somebody called Wake: the loop will after Feed
+	wakeNever                    // the connection has ended
+)
+
+// Peer returns the other end. It does not change.
+func (c *Conn) Peer() *rpc.Peer { return &c.peer }
+
+// Wake asks that Output.Next be called soon, on the loop. Call it after the bytes are there to be found. It costs an
+// atomic load if that has been asked for already. During Feed it costs no trip through the loop: Next is called right after.
+func (c *Conn) Wake() {
+	for {
+		switch c.wake.Load() {
+		case wakeIdle:
+			if c.wake.CompareAndSwap(wakeIdle, wakePosted) {
+				c.loop.post(c)
+				return
+			}
+		case wakeFeeding:
+			if c.wake.CompareAndSwap(wakeFeeding, wakeFed) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// Close ends the connection after its pending output was sent, or Options.CloseGrace has passed. Input that arrives
+// meanwhile is discarded. The first reason given is the one that counts; nil stands for ErrClosed.
+func (c *Conn) Close(reason error) { c.ask(&closeRequest{reason: reason}) }
+
+// Abort ends the connection at once. Pending output is dropped, and so is what the kernel has not sent yet: a TCP peer sees a
+// reset and not the regular end of a stream that was cut.
+func (c *Conn) Abort(reason error) { c.ask(&closeRequest{reason: reason, abort: true}) }
+
+func (c *Conn) ask(r *closeRequest) {
+	if r.reason == nil {
+		r.reason = ErrClosed
+	}
+	for {
+		old := c.request.Load()
+		if old != nil && (old.abort || !r.abort) {
+			return
+		}
+		if old != nil {
+			r.reason = old.reason
+		}
+		if c.request.CompareAndSwap(old, r) {
+			c.loop.post(c)
+			return
+		}
+	}
+}
+
+// The rest runs on the loop.
+
+// open makes the session and sends what that has produced.
+func (c *Conn) open(accept func(*Conn) (Session, Output)) {
+	defer c.recover()
+	c.session, c.output = accept(c)
+	if c.session == nil || c.output == nil {
+		c.end(ErrClosed)
+		return
+	}
+	c.flush()
+}
+
+// feed hands input to the session, and sends what that has produced.
+func (c *Conn) feed(b []byte) {
+	if c.closing || c.closed {
+		return
+	}
+	defer c.recover()
+	posted := c.wake.Swap(wakeFeeding) == wakePosted
+	err := c.session.Feed(b)
+	fed := c.wake.Swap(wakeIdle) == wakeFed
+	switch {
+	case err != nil:
+		c.beginClose(err)
+	case posted || fed:
+		c.flush()
+	}
+}
+
+// serve does what was asked for from outside: Wake, Close, Abort, room in the socket, the end of the grace.
+func (c *Conn) serve() {
+	if c.closed {
+		return
+	}
+	defer c.recover()
+	c.wake.CompareAndSwap(wakePosted, wakeIdle) // before Next, so that a Wake after it posts again
+	if r := c.request.Load(); r != nil {
+		if r.abort {
+			c.abort(r.reason)
+			return
+		}
+		c.beginClose(r.reason)
+	}
+	if c.closing && !c.closed && c.l.now() >= c.deadline {
+		if c.halfShut {
+			c.end(c.reason)
+		} else {
+			c.abort(c.reason)
+		}
+		return
+	}
+	c.flush()
+}
+
+// check is the regular visit.
+func (c *Conn) check(now time.Time, clock time.Duration) {
+	defer c.recover()
+	if c.out.waiting && clock-c.out.progress >= c.l.opts.StallTimeout {
+		c.l.stats.slowConsumers.Add(1)
+		c.abort(ErrSlowConsumer)
+		return
+	}
+	if c.closing {
+		return
+	}
+	if err := c.session.Check(now); err != nil {
+		c.beginClose(err)
+	}
+}
+
+// beginClose stops input and ends the connection when its output is out.
+func (c *Conn) beginClose(reason error) {
+	if c.closing || c.closed {
+		return
+	}
+	c.closing, c.reason = true, reason
+	grace := c.l.opts.CloseGrace
+	c.deadline = c.l.now() + grace
+	c.flush()
+	if !c.closed {
+		c.timer = time.AfterFunc(grace, func() { c.loop.post(c) })
+	}
+}
+
+// drained is called when a closing connection has sent everything. It tells the peer, and goes on reading until the
+// peer has closed as well: to close a socket that has unread input makes the kernel send a reset, and a reset makes the peer
+// drop what it has not read yet.
+func (c *Conn) drained() {
+	if c.halfShut {
+		return
+	}
+	if err := shutdownWrite(c.fd); err != nil {
+		c.end(c.reason)
+		return
+	}
+	c.halfShut = true
+}
+
+// abort ends the connection with a reset.
+func (c *Conn) abort(reason error) {
+	if c.closed {
+		return
+	}
+	if c.peer.Network == "tcp" {
+		_ = c.gc.SetLinger(0)
+	}
+	c.end(reason)
+}
+
+// end closes the socket. gnet calls OnClose, and that finish, before it returns.
+func (c *Conn) end(reason error) {
+	if c.closed {
+		return
+	}
+	if c.reason == nil {
+		c.reason = reason
+	}
+	if err := c.gc.EventLoop().Close(c.gc); err != nil {
+		c.l.opts.Logger.Error("listener: cannot close a connection", "peer", c.peer.Address, "error", err)
+	}
+}
+
+// finish takes the connection out of every list. gnet calls it once, just before it closes the descriptor.
+func (c *Conn) finish(err error) {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.wake.Store(wakeNever)
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	if c.reason == nil {
+		switch {
+		case err == nil:
+			c.reason = ErrClosed
+		case errors.Is(err, io.EOF): // gnet wraps it
+			c.reason = io.EOF
+		default:
+			c.reason = err
+		}
+	}
+	c.l.watcher.forget(c)
+	c.loop.remove(c)
+	c.release()
+	if c.session != nil {
+		c.tell()
+	}
+	c.l.admission.leave(c.ip)
+}
+
+// release gives the output its buffers back.
+func (c *Conn) release() {
+	defer c.survive()
+	if c.out.bufs != nil {
+		c.out = outgoing{}
+		c.output.Written()
+	}
+}
+
+func (c *Conn) tell() {
+	defer c.survive()
+	c.session.Closed(c.reason)
+}
+
+// recover ends the connection if its session or output has panicked. It must be deferred directly.
+func (c *Conn) recover() {
+	if r := recover(); r != nil {
+		c.panicked(r)
+		c.abort(fmt.Errorf("%w: %v", ErrPanic, r))
+	}
+}
+
+// survive is recover where the connection is ending already.
+func (c *Conn) survive() {
+	if r := recover(); r != nil {
+		c.panicked(r)
+	}
+}
+
+func (c *Conn) panicked(r any) {
+	c.l.stats.panics.Add(1)
+	c.l.opts.Logger.Error("listener: panic in a connection's session", "peer", c.peer.Address, "panic", r, "stack", string(debug.Stack()))
+}

@@ -1,0 +1,28 @@
+package listener
+
+import "time"
+
+// Session takes one connection's input. All methods are called on the connection's event loop, so they must not block.
+type Session interface {
+	// Feed takes the next bytes of the stream, all of them; b is valid during the call only. An error closes the connection
+	// once its pending output was sent, and is the reason given to Closed.
+	Feed(b []byte) error
+
+	// Check is called about every Options.CheckInterval for the sake of timeouts. An error is treated as Feed's is.
+	Check(now time.Time) error
+
+	// Closed is called exactly once, after the last Feed and Check. err is the reason, never nil: io.EOF if the peer
+	// closed. Output is not called any more either, and Conn's methods do nothing.
+	Closed(err error)
+}
+
+// Output has one connection's output. Both methods are called on the connection's event loop, so they must not block.
+type Output interface {
+	// Next returns buffers to write now, in order, of about limit bytes together; nothing if there is nothing to
+	// send. They must not change until Written is called, which is before the next call of Next.
+	Next(limit int) [][]byte
+
+	// Written says that the buffers of the last Next are free again: the kernel has copied them, or the connection has
+	// ended.
+	Written()
+}

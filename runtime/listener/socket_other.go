@@ -1,0 +1,22 @@
+//go:build unix && !linux
+
+package listener
+
+import (
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerCredentials is Linux's only.
+func peerCredentials(*net.UnixConn) (uid, pid int) { return -1, -1 }
+
+// writev writes the first buffer that is not empty; the caller comes back for the others.
+func writev(fd int, v [][]byte) (int, error) {
+	for _, b := range v {
+		if len(b) > 0 {
+			return unix.Write(fd, b)
+		}
+	}
+	return 0, nil
+}
