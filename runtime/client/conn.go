@@ -1,0 +1,357 @@
+package client
+
+import (
+	"errors"
+	"math"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// protocol is what differs between our own wire format and Thrift's. A value belongs to one connection.
+type protocol interface {
+	// send encodes c's call and enqueues it on cn. The error is nil, or says that the call was not sent.
+	send(cn *conn, p *patience, c *call, args codec.Encodable) *rpc.Error
+
+	// receive reads replies until the connection fails or is closed, and says why it ended. It is the reader goroutine.
+	receive(cn *conn) error
+
+	// cancelLocked is called when nobody waits any more for the reply to the call that e stands for. It removes e, or
+	// keeps it without its call if the reply must still be told from others. cn.mu is held.
+	cancelLocked(cn *conn, e *entry)
+
+	// quiet is called by the reader when a read deadline has passed. It returns the next one, zero for none, or why the
+	// connection must end.
+	quiet(cn *conn, now time.Time) (time.Time, error)
+
+	// decode fills result from the reply of a call of m. The error is an *rpc.Error.
+	decode(m *rpc.Method, r *reply, result codec.Decodable) error
+}
+
+// conn is one connection. Callers append their frames to its outgoing queue themselves, and the first to find it idle
+// writes the batch that has formed by then; what that write leaves over is the writer goroutine's. The reader
+// goroutine hands each reply to the caller that waits for it, who decodes it.
+//
+// Locks: mu is held for moves between fields only, never during I/O, encoding, decoding or a caller's code.
+type conn struct {
+	// Immutable.
+	address string
+	nc      net.Conn
+	try     *tryWriter // nil where the transport cannot write without blocking
+	proto   protocol
+	limit   int           // of queued
+	left    chan struct{} // closed when the connection takes no more calls
+	dead    chan struct{} // closed when it has failed or was closed
+	wake    chan struct{} // has room for one: the writer goroutine should look
+
+	gone    atomic.Bool  // left is closed
+	proven  atomic.Bool  // the server has said something that made sense
+	pending atomic.Int64 // calls in the table, for balancing
+
+	// The reader goroutine's.
+	heard time.Time // when bytes last came
+
+	mu      sync.Mutex
+	table   table
+	tail    []byte        // the end of the outgoing queue: small frames, in order
+	segs    []segment     // the queue before tail: sealed tails, and large frames as they were encoded
+	spare   []byte        // an empty buffer for the next tail
+	queued  int           // bytes in the queue or being written, or promised to a caller that waited for room
+	room    []*waiter     // callers that wait for room, first come first served
+	writing bool          // somebody writes, or is about to: who set it, or the writer goroutine after a wake
+	flushed chan struct{} // if not nil: to be closed when writing ends
+	handed  uint64        // the kernel may have bytes of frames up to this id
+	pongs   int           // in the queue
+	err     *rpc.Error    // why the connection takes no more calls; set before left is closed
+	failed  bool          // dead is closed, or about to be
+}
+
+// segment is a piece of the outgoing queue.
+type segment struct {
+	b    []byte // the connection's
+	last uint64 // the highest id in it or before it
+}
+
+// waiter is a caller that waits for room in the outgoing queue.
+type waiter struct {
+	size    int
+	granted bool
+	ready   chan struct{} // closed once size has been added to queued for it, or the connection is gone
+}
+
+const (
+	sealSize  = 64 << 10    // a tail of so many bytes is sealed: growing it further would copy it
+	linkSize  = 16 << 10    // frames from this size on are queued as they are, not copied
+	closeWait = time.Second // for what is queued to be written when the client closes
+)
+
+func newConn(nc net.Conn, address string, limit int, proto protocol) *conn {
+	return &conn{
+		address: address,
+		nc:      nc,
+		try:     newTryWriter(nc),
+		proto:   proto,
+		limit:   limit,
+		left:    make(chan struct{}),
+		dead:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+	}
+}
+
+// run starts the goroutines and counts them in wg.
+func (cn *conn) run(wg *sync.WaitGroup) {
+	wg.Go(cn.writeLoop)
+	wg.Go(func() { cn.fail(cn.proto.receive(cn)) })
+}
+
+// fits reports whether a frame may join the queue. One that is larger than the limit may if the queue is empty.
+func (cn *conn) fits(size int) bool { return cn.queued == 0 || cn.queued+size <= cn.limit }
+
+// enqueue appends c's frame to the queue and, except for a oneway call, enters c into the table. An id of 0 stands for
+// the next free one. stamp, if not nil, writes the id into the frame. Ids rise in the order of the frames.
+func (cn *conn) enqueue(p *patience, c *call, id uint64, stamp func(frame []byte, id uint64)) *rpc.Error {
+	size := len(c.frame)
+	cn.mu.Lock()
+	if cn.err == nil && (len(cn.room) > 0 || !cn.fits(size)) {
+		if err := cn.waitForRoom(p, c.method, size); err != nil {
+			return err
+		}
+	} else {
+		cn.queued += size
+	}
+	if cn.err != nil {
+		err := cn.err
+		cn.mu.Unlock()
+		return notSent(err, c.method)
+	}
+	if id == 0 {
+		id = cn.table.next()
+	}
+	if stamp != nil {
+		stamp(c.frame, id)
+	}
+	c.id = id
+	if c.method.Oneway {
+		cn.table.last = id
+	} else {
+		cn.table.add(id, c)
+		cn.pending.Store(int64(cn.table.n))
+	}
+	if size < linkSize {
+		cn.appendLocked(c.frame)
+	} else {
+		cn.sealLocked()
+		cn.segs = append(cn.segs, segment{c.frame, id})
+		c.frame = nil
+	}
+	cn.unlockAndFlush()
+	return nil
+}
+
+// waitForRoom waits, without mu, until size bytes may be queued, and returns with mu held and the bytes counted in
+// queued, or with cn.err set. If the wait is cut off it returns an error without mu.
+func (cn *conn) waitForRoom(p *patience, m *rpc.Method, size int) *rpc.Error {
+	w := &waiter{size: size, ready: make(chan struct{})}
+	cn.room = append(cn.room, w)
+	cn.mu.Unlock()
+	select {
+	case <-w.ready:
+		cn.mu.Lock()
+		return nil
+	case <-p.ctx.Done():
+	case <-p.expired:
+	}
+	cn.mu.Lock()
+	defer cn.mu.Unlock()
+	if w.granted {
+		cn.queued -= size
+	}
+	for i, other := range cn.room {
+		if other == w {
+			cn.room = append(cn.room[:i], cn.room[i+1:]...)
+			break
+		}
+	}
+	cn.grantLocked() // those behind it may fit now
+	return p.over(m, rpc.NotExecuted, "room in the outgoing queue")
+}
+
+// grantLocked lets in those who wait for room, in order, as far as there is some.
+func (cn *conn) grantLocked() {
+	for len(cn.room) > 0 && cn.fits(cn.room[0].size) {
+		w := cn.room[0]
+		cn.room[0] = nil
+		cn.room = cn.room[1:]
+		cn.queued += w.size
+		w.granted = true
+		close(w.ready)
+	}
+}
+
+// controlLocked queues a small frame about the connection or an ended call. It ignores the limit: there are only so many.
+func (cn *conn) controlLocked(frame []byte) {
+	cn.queued += len(frame)
+	cn.appendLocked(frame)
+}
+
+func (cn *conn) appendLocked(frame []byte) {
+	if len(cn.tail) >= sealSize {
+		cn.sealLocked()
+	}
+	if cn.tail == nil {
+		cn.tail, cn.spare = cn.spare, nil
+	}
+	cn.tail = append(cn.tail, frame...)
+}
+
+func (cn *conn) sealLocked() {
+	if len(cn.tail) > 0 {
+		cn.segs = append(cn.segs, segment{cn.tail, cn.table.last})
+		cn.tail = nil
+	}
+}
+
+// abandon takes c out of the table and reports whether it could: if not, c has ended or is just ending.
+func (cn *conn) abandon(c *call) bool {
+	cn.mu.Lock()
+	e := cn.table.find(c.id)
+	if e == nil || e.call != c {
+		cn.mu.Unlock()
+		return false
+	}
+	cn.proto.cancelLocked(cn, e)
+	cn.removedLocked()
+	cn.unlockAndFlush()
+	return true
+}
+
+// removedLocked is to be called after entries of the table were removed.
+func (cn *conn) removedLocked() {
+	cn.pending.Store(int64(cn.table.n))
+	cn.retireLocked()
+}
+
+// retireLocked closes a connection that takes no more calls once it has nothing left to do.
+func (cn *conn) retireLocked() {
+	if cn.err != nil && !cn.failed && cn.table.n == 0 && !cn.writing {
+		cn.nc.Close() // the reader notices, and fails the connection
+	}
+}
+
+// leave makes the connection take no more calls. Those with ids above last were not accepted by the server.
+func (cn *conn) leave(err *rpc.Error, last uint64) {
+	cn.mu.Lock()
+	if cn.failed {
+		cn.mu.Unlock()
+		return
+	}
+	calls := cn.leaveLocked(err, last)
+	cn.removedLocked()
+	cn.mu.Unlock()
+	for _, c := range calls {
+		c.fail(notSent(err, c.method))
+	}
+}
+
+func (cn *conn) leaveLocked(err *rpc.Error, last uint64) []*call {
+	if cn.err == nil {
+		cn.err = err
+		cn.gone.Store(true)
+		close(cn.left)
+	}
+	for _, w := range cn.room {
+		close(w.ready)
+	}
+	cn.room = nil
+	return cn.table.removeAbove(last)
+}
+
+// fail ends the connection and every call on it. Only the first cause counts.
+func (cn *conn) fail(cause error) {
+	cn.mu.Lock()
+	if cn.failed {
+		cn.mu.Unlock()
+		return
+	}
+	cn.failed = true
+	handed := cn.handed
+	calls := cn.leaveLocked(cn.lost(cause), 0)
+	err := cn.err // what made the connection leave, if it had left before, is the better reason
+	cn.pending.Store(0)
+	cn.mu.Unlock()
+	close(cn.dead)
+	cn.nc.Close()
+	for _, c := range calls {
+		e := notSent(err, c.method)
+		if c.id <= handed {
+			e.Execution = rpc.MaybeExecuted
+		}
+		c.fail(e)
+	}
+}
+
+// lost returns the error of calls whose connection failed for cause.
+func (cn *conn) lost(cause error) *rpc.Error {
+	if e, ok := cause.(*rpc.Error); ok {
+		return e
+	}
+	return &rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.address + ": " + cause.Error(), Cause: cause}
+}
+
+// notSent returns err as the error of a call of m that was not sent.
+func notSent(err *rpc.Error, m *rpc.Method) *rpc.Error {
+	e := *err
+	e.Method, e.Execution = m.FullName, rpc.NotExecuted
+	return &e
+}
+
+// shut writes what is queued, if that is soon done, and ends the connection.
+func (cn *conn) shut(err *rpc.Error) {
+	cn.mu.Lock()
+	cn.leaveLocked(err, math.MaxUint64)
+	var flushed chan struct{}
+	if cn.writing && !cn.failed {
+		flushed = make(chan struct{})
+		cn.flushed = flushed
+	}
+	cn.mu.Unlock()
+	if flushed != nil {
+		t := time.NewTimer(closeWait)
+		select {
+		case <-flushed:
+		case <-cn.dead:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	cn.fail(err)
+}
+
+// read is nc.Read for the reader goroutine. Read deadlines that pass are the protocol's to judge.
+func (cn *conn) read(b []byte) (int, error) {
+	for {
+		n, err := cn.nc.Read(b)
+		if n > 0 {
+			cn.heard = time.Now()
+			return n, nil
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return 0, readError(err)
+		}
+		next, err := cn.proto.quiet(cn, time.Now())
+		if err != nil {
+			return 0, err
+		}
+		if err := cn.nc.SetReadDeadline(next); err != nil {
+			return 0, err
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package client
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+const (
+	firstBuffer = 16 << 10  // of the reader; grows while reads fill it
+	lastBuffer  = 256 << 10 // and no further: larger frames are read into place
+	maxPongs    = 1 << 10   // pings that may go unanswered before the server is taken for mad
+)
+
+// native is the protocol of our own wire format.
+type native struct {
+	config  *config
+	dialect atomic.Pointer[wire.Dialect] // replaced when the server has said what it accepts
+
+	// The reader goroutine's.
+	pinged  time.Time // when the ping was sent that is to be answered; zero if none
+	arrived []arrival // replies of the chunk in hand, to be looked up together
+}
+
+// arrival is a reply that is complete in the reader's buffer.
+type arrival struct {
+	header  wire.FrameHeader
+	payload []byte // in the buffer
+	call    *call  // nil if nobody waits for it
+}
+
+func newNative(c *config) *native {
+	n := &native{config: c}
+	n.dialect.Store(&wire.Dialect{Encoding: c.encoding, Threshold: c.threshold, MaxMessage: c.maxMessage})
+	return n
+}
+
+// open queues what the connection starts with. The client does not wait for the server's.
+func (n *native) open(cn *conn) {
+	cn.mu.Lock()
+	cn.controlLocked(wire.AppendPreamble(nil, wire.Preamble{MaxFrame: uint32(n.config.maxFrame), ID: n.config.clientID}))
+	cn.unlockAndFlush()
+}
+
+func (n *native) send(cn *conn, p *patience, c *call, args codec.Encodable) *rpc.Error {
+	left, ok := p.left()
+	if !ok {
+		return p.over(c.method, rpc.NotExecuted, "a connection")
+	}
+	c.native.Timeout = left
+	if c.frame == nil {
+		c.frame = newFrame()
+	}
+	frame, err := n.dialect.Load().AppendCall(c.frame[:0], 0, c.method, args, &c.native)
+	c.frame = frame
+	if err != nil {
+		return callError(err, c.method)
+	}
+	return cn.enqueue(p, c, 0, stampStream)
+}
+
+// stampStream writes the stream id into a frame: the last 8 bytes of its header.
+func stampStream(frame []byte, id uint64) {
+	binary.BigEndian.PutUint64(frame[wire.FrameHeaderSize-8:], id)
+}
+
+func (n *native) cancelLocked(cn *conn, e *entry) {
+	var frame [wire.FrameHeaderSize]byte
+	cn.controlLocked(wire.AppendCancel(frame[:0], e.id))
+	cn.table.remove(e)
+}
+
+func (n *native) decode(m *rpc.Method, r *reply, result codec.Decodable) error {
+	return n.dialect.Load().DecodeReply(m, r.header, r.payload, result)
+}
+
+func (n *native) receive(cn *conn) error {
+	err := n.read(cn)
+	if broken := (*wire.ConnError)(nil); errors.As(err, &broken) {
+		// Say why, as far as that goes without waiting.
+		cn.mu.Lock()
+		cn.controlLocked(wire.AppendGoAway(nil, wire.GoAway{Code: broken.Code, Message: broken.Reason}))
+		cn.unlockAndFlush()
+	}
+	return err
+}
+
+func (n *native) read(cn *conn) error {
+	if n.config.pingIdle > 0 {
+		cn.heard = time.Now()
+		if err := cn.nc.SetReadDeadline(cn.heard.Add(n.config.pingIdle)); err != nil {
+			return readError(err)
+		}
+	}
+	buf := make([]byte, firstBuffer)
+	begin, end := 0, 0 // what is in buf and not yet understood
+	greeted := false
+	for {
+		k, err := cn.read(buf[end:])
+		if err != nil {
+			if !greeted && end > 0 {
+				return &greetingError{prefix: buf[:end], cause: err}
+			}
+			return err
+		}
+		end += k
+		full := end == len(buf)
+		if !greeted {
+			p, ok, err := wire.ParsePreamble(buf[:end])
+			if err != nil {
+				return &greetingError{prefix: buf[:end], cause: err}
+			}
+			if !ok {
+				continue
+			}
+			greeted = true
+			begin = wire.PreambleSize
+			n.meet(cn, p)
+		}
+		used, err := n.frames(cn, buf[begin:end])
+		if err != nil {
+			return err
+		}
+		begin += used
+		if begin == end {
+			begin, end = 0, 0
+		} else if h, ok := wire.ParseFrameHeader(buf[begin:end]); ok && wire.FrameHeaderSize+int(h.Length) > lastBuffer {
+			if err := n.large(cn, h, buf[begin+wire.FrameHeaderSize:end]); err != nil {
+				return err
+			}
+			begin, end = 0, 0
+		}
+		if full && len(buf) < lastBuffer {
+			bigger := make([]byte, 2*len(buf))
+			end = copy(bigger, buf[begin:end])
+			buf, begin = bigger, 0
+		} else if begin > 0 {
+			end, begin = copy(buf, buf[begin:end]), 0
+		}
+	}
+}
+
+// meet takes note of the server's preamble.
+func (n *native) meet(cn *conn, p wire.Preamble) {
+	d := *n.dialect.Load()
+	d.MaxFrame = p.FrameLimit()
+	n.dialect.Store(&d)
+	cn.proven.Store(true)
+}
+
+// frames deals with the complete frames at the start of b and returns how many bytes they are.
+func (n *native) frames(cn *conn, b []byte) (used int, err error) {
+	for {
+		h, ok := wire.ParseFrameHeader(b[used:])
+		if !ok {
+			break
+		}
+		if err := h.Check(n.config.maxFrame); err != nil {
+			n.deliver(cn)
+			return used, err
+		}
+		size := wire.FrameHeaderSize + int(h.Length)
+		if len(b)-used < size {
+			break
+		}
+		payload := b[used+wire.FrameHeaderSize : used+size]
+		used += size
+		if h.Kind == wire.KindReply || h.Kind == wire.KindError {
+			n.arrived = append(n.arrived, arrival{header: h, payload: payload})
+			continue
+		}
+		if err := n.control(cn, h, payload); err != nil {
+			n.deliver(cn)
+			return used, err
+		}
+	}
+	n.deliver(cn)
+	return used, nil
+}
+
+// deliver ends the calls that the replies in hand answer. Each gets a copy of its own, of just the size: the result that
+// is decoded from it may point into it for as long as the user likes.
+func (n *native) deliver(cn *conn) {
+	if len(n.arrived) == 0 {
+		return
+	}
+	cn.mu.Lock()
+	for i := range n.arrived {
+		a := &n.arrived[i]
+		if e := cn.table.find(a.header.Stream); e != nil {
+			a.call = e.call
+			cn.table.remove(e)
+		}
+	}
+	cn.removedLocked()
+	cn.mu.Unlock()
+	for i := range n.arrived {
+		a := &n.arrived[i]
+		if c := a.call; c != nil { // else it was canceled
+			c.reply.header = a.header
+			c.reply.payload = append([]byte(nil), a.payload...)
+			c.end()
+		}
+		*a = arrival{}
+	}
+	n.arrived = n.arrived[:0]
+}
+
+// large reads the rest of a frame that is larger than the buffer. begun is the part of its payload that is there. The
+// call stays in the table meanwhile, so that it can be canceled.
+func (n *native) large(cn *conn, h wire.FrameHeader, begun []byte) error {
+	var payload []byte
+	switch {
+	case h.Kind == wire.KindReply || h.Kind == wire.KindError:
+		cn.mu.Lock()
+		wanted := cn.table.find(h.Stream) != nil
+		cn.mu.Unlock()
+		if wanted {
+			payload = make([]byte, h.Length)
+			copy(payload, begun)
+		}
+	case !h.Kind.Ignorable():
+		return unexpected(h.Kind)
+	}
+	for have := len(begun); have < int(h.Length); {
+		into := payload
+		if into != nil {
+			into = into[have:]
+		} else {
+			into = make([]byte, min(int(h.Length)-have, firstBuffer)) // rare: the call was canceled
+		}
+		k, err := cn.read(into)
+		if err != nil {
+			return err
+		}
+		have += k
+	}
+	if payload == nil {
+		return nil
+	}
+	cn.mu.Lock()
+	e := cn.table.find(h.Stream)
+	if e == nil {
+		cn.mu.Unlock()
+		return nil
+	}
+	c := e.call
+	cn.table.remove(e)
+	cn.removedLocked()
+	cn.mu.Unlock()
+	c.reply.header, c.reply.payload = h, payload
+	c.end()
+	return nil
+}
+
+// control deals with a frame that is not a reply.
+func (n *native) control(cn *conn, h wire.FrameHeader, payload []byte) error {
+	switch h.Kind {
+	case wire.KindPing:
+		token, err := wire.ParsePing(payload)
+		if err != nil {
+			return err
+		}
+		return n.pong(cn, token)
+	case wire.KindPong:
+		return nil // that bytes came is all that counts
+	case wire.KindGoAway:
+		n.deliver(cn) // what came before it counts
+		g, err := wire.ParseGoAway(payload)
+		if err != nil {
+			return err
+		}
+		cn.leave(&rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.address + ": " + goAwayText(g)}, g.Last)
+		return nil
+	}
+	if h.Kind.Ignorable() {
+		return nil
+	}
+	return unexpected(h.Kind)
+}
+
+func unexpected(k wire.Kind) error {
+	return &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("a %v frame from a server", k)}
+}
+
+func goAwayText(g wire.GoAway) string {
+	s := "the server is going away"
+	if g.Code != 0 {
+		s = "the server ends the connection: " + g.Code.String()
+	}
+	if g.Message != "" {
+		s += ": " + g.Message
+	}
+	return s
+}
+
+func (n *native) pong(cn *conn, token uint64) error {
+	var frame [wire.FrameHeaderSize + 8]byte
+	cn.mu.Lock()
+	if cn.pongs >= maxPongs {
+		cn.mu.Unlock()
+		return &wire.ConnError{Code: rpc.ResourceExhausted, Reason: "too many pings"}
+	}
+	cn.pongs++
+	cn.controlLocked(wire.AppendPong(frame[:0], token))
+	cn.unlockAndFlush()
+	return nil
+}
+
+func (n *native) quiet(cn *conn, now time.Time) (time.Time, error) {
+	c := n.config
+	switch {
+	case n.pinged.IsZero() || cn.heard.After(n.pinged):
+		n.pinged = time.Time{}
+		if due := cn.heard.Add(c.pingIdle); now.Before(due) {
+			return due, nil
+		}
+		var frame [wire.FrameHeaderSize + 8]byte
+		cn.mu.Lock()
+		cn.controlLocked(wire.AppendPing(frame[:0], 1))
+		cn.unlockAndFlush()
+		n.pinged = now
+		return now.Add(c.pingTimeout), nil
+	case now.Before(n.pinged.Add(c.pingTimeout)):
+		return n.pinged.Add(c.pingTimeout), nil
+	}
+	return time.Time{}, fmt.Errorf("keepalive: nothing came for %v, not even the answer to a ping for %v", now.Sub(cn.heard).Round(time.Millisecond), c.pingTimeout)
+}
+
+// greetingError is why what answered cannot be a Kuafu server.
+type greetingError struct {
+	prefix []byte
+	cause  error
+}
+
+func (e *greetingError) Unwrap() error { return e.cause }
+
+func (e *greetingError) Error() string {
+	who := "what answered is no Kuafu server"
+	if s := speaker(e.prefix); s != "" {
+		who += " but " + s
+	}
+	return fmt.Sprintf("%s: it began with %q", who, e.prefix[:min(len(e.prefix), 24)])
+}
+
+// speaker guesses from a server's first bytes what it is; "" if they say nothing.
+func speaker(b []byte) string {
+	has := func(s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }
+	switch {
+	case has("HTTP/"):
+		return "an HTTP server"
+	case has("SSH-"):
+		return "an SSH server"
+	case has("\x15\x03"), has("\x16\x03"):
+		return "a TLS server"
+	case len(b) >= 9 && has("\x00\x00") && b[3] == 4 && b[4] <= 1 && b[5] == 0: // its SETTINGS frame
+		return "an HTTP/2 server"
+	case has("\x80\x01"), has("\x82"), len(b) >= 6 && (b[4] == 0x80 && b[5] == 1 || b[4] == 0x82):
+		return "a Thrift server (see client.WithThrift)"
+	}
+	return ""
+}
+
+func readError(err error) error {
+	if err == io.EOF {
+		return errClosedByServer
+	}
+	return err
+}
+
+var errClosedByServer = errors.New("closed by the server")

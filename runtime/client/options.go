@@ -1,0 +1,154 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// Option changes how a Client works. Dial checks them all before it does anything.
+type Option interface{ apply(*config) }
+
+type option func(*config)
+
+func (o option) apply(c *config) { o(c) }
+
+// WithConnections sets how many connections the client keeps to its address, 1 to 64. Each call takes the one with the
+// fewest calls in flight. Default 1, which is the fastest on most machines.
+func WithConnections(n int) Option { return option(func(c *config) { c.connections = n }) }
+
+// WithTimeout limits calls whose context has no deadline and whose method has no timeout. Default 0: no limit.
+func WithTimeout(d time.Duration) Option { return option(func(c *config) { c.timeout = d }) }
+
+// WithDialTimeout limits one attempt to connect. Default 10 s.
+func WithDialTimeout(d time.Duration) Option { return option(func(c *config) { c.dialTimeout = d }) }
+
+// WithLazyDial makes Dial return at once; the first call connects. By default Dial connects, and fails if it cannot.
+func WithLazyDial() Option { return option(func(c *config) { c.lazy = true }) }
+
+// WithWaitForReady makes calls wait, within their deadline, for a connection to come up. By default they wait for an
+// attempt that is under way, and fail at once (Unavailable, NotExecuted) between attempts.
+func WithWaitForReady() Option { return option(func(c *config) { c.waitForReady = true }) }
+
+// WithBackoff sets the pauses between failed attempts to connect. Default DefaultBackoff.
+func WithBackoff(b Backoff) Option { return option(func(c *config) { c.backoff = b }) }
+
+// WithKeepalive makes the client ping a connection from which nothing has come for idle, and close it if still nothing
+// comes for timeout. An idle of 0 turns pings off. Default 30 s and 10 s. Thrift servers are never pinged.
+func WithKeepalive(idle, timeout time.Duration) Option {
+	return option(func(c *config) { c.pingIdle, c.pingTimeout = idle, timeout })
+}
+
+// WithMaxQueue bounds the bytes that wait to be sent on one connection. A call that finds no room waits, within its
+// deadline; a single call larger than the bound is sent once the queue is empty. Default 64 MiB.
+func WithMaxQueue(bytes int) Option { return option(func(c *config) { c.maxQueue = bytes }) }
+
+// WithMaxFrame sets the longest frame, in bytes, that is accepted from the server, at least wire.MinMaxFrame. Default
+// wire.DefaultMaxFrame.
+func WithMaxFrame(bytes int) Option { return option(func(c *config) { c.maxFrame = bytes }) }
+
+// WithMaxMessage sets the longest message, in bytes before compression, in both directions. Default
+// wire.DefaultMaxMessage.
+func WithMaxMessage(bytes int) Option { return option(func(c *config) { c.maxMessage = bytes }) }
+
+// WithEncoding sets how arguments are encoded. Default codec.Binary.
+func WithEncoding(enc codec.Encoding) Option { return option(func(c *config) { c.encoding = enc }) }
+
+// WithCompression sets from how many bytes on arguments are compressed; negative turns that off. Methods with a compress
+// annotation decide for themselves. Default wire.DefaultThreshold.
+func WithCompression(threshold int) Option {
+	return option(func(c *config) { c.threshold = threshold })
+}
+
+// WithClientID sets the id under which servers know this process. Default: a random one for each Client.
+func WithClientID(id rpc.ClientID) Option {
+	return option(func(c *config) { c.clientID, c.hasID = id, true })
+}
+
+// WithDialer replaces how connections are made, for example by a TLS handshake on top. The network is "tcp" or "unix".
+// dial must heed ctx and may be called concurrently. Default: a net.Dialer.
+func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return option(func(c *config) { c.dial = dial })
+}
+
+// WithThrift makes the client talk to a stock Apache Thrift server. See Thrift for what that costs.
+func WithThrift(t Thrift) Option { return option(func(c *config) { c.thrift = &t }) }
+
+// config is what the options come to.
+type config struct {
+	connections  int
+	timeout      time.Duration
+	dialTimeout  time.Duration
+	lazy         bool
+	waitForReady bool
+	backoff      Backoff
+	pingIdle     time.Duration
+	pingTimeout  time.Duration
+	maxQueue     int
+	maxFrame     int
+	maxMessage   int
+	encoding     codec.Encoding
+	threshold    int
+	clientID     rpc.ClientID
+	hasID        bool
+	dial         func(ctx context.Context, network, address string) (net.Conn, error)
+	thrift       *Thrift
+}
+
+// newConfig applies opts over the defaults and checks the outcome.
+func newConfig(opts []Option) (*config, error) {
+	c := &config{
+		connections: 1,
+		dialTimeout: 10 * time.Second,
+		backoff:     DefaultBackoff,
+		pingIdle:    30 * time.Second,
+		pingTimeout: 10 * time.Second,
+		maxQueue:    64 << 20,
+		maxFrame:    wire.DefaultMaxFrame,
+		maxMessage:  wire.DefaultMaxMessage,
+		threshold:   wire.DefaultThreshold,
+		dial:        new(net.Dialer).DialContext,
+	}
+	for _, o := range opts {
+		if o == nil {
+			return nil, errors.New("client: a nil option")
+		}
+		o.apply(c)
+	}
+	if !c.hasID {
+		rand.Read(c.clientID[:]) // never fails
+	}
+	switch {
+	case c.connections < 1 || c.connections > 64:
+		return nil, fmt.Errorf("client: %d connections: from 1 to 64 are allowed", c.connections)
+	case c.timeout < 0:
+		return nil, fmt.Errorf("client: a timeout of %v", c.timeout)
+	case c.dialTimeout <= 0:
+		return nil, fmt.Errorf("client: a dial timeout of %v", c.dialTimeout)
+	case c.pingIdle < 0 || c.pingIdle > 0 && c.pingTimeout <= 0:
+		return nil, fmt.Errorf("client: keepalive after %v with a timeout of %v", c.pingIdle, c.pingTimeout)
+	case c.maxQueue <= 0:
+		return nil, fmt.Errorf("client: an outgoing queue of %d bytes", c.maxQueue)
+	case c.maxFrame < wire.MinMaxFrame || int64(c.maxFrame) > 1<<31-1:
+		return nil, fmt.Errorf("client: frames of at most %d bytes: %d to 2147483647 are allowed", c.maxFrame, wire.MinMaxFrame)
+	case c.maxMessage <= 0:
+		return nil, fmt.Errorf("client: messages of at most %d bytes", c.maxMessage)
+	case c.encoding != codec.Binary && c.encoding != codec.Compact:
+		return nil, fmt.Errorf("client: unknown encoding %d", c.encoding)
+	case c.dial == nil:
+		return nil, errors.New("client: a nil dialer")
+	}
+	if c.thrift != nil {
+		if err := c.thrift.validate(); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.backoff.validate()
+}

@@ -1,0 +1,59 @@
+//go:build unix
+
+package client
+
+import (
+	"net"
+	"syscall"
+)
+
+// tryWriter writes what a socket takes at once. One goroutine at a time may use it.
+type tryWriter struct {
+	raw syscall.RawConn
+	b   []byte
+	n   int
+	err error
+	f   func(fd uintptr) bool // attempt, made once
+}
+
+// newTryWriter returns nil if nc is not a plain socket.
+func newTryWriter(nc net.Conn) *tryWriter {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default: // something on top of a socket, whose Write does more than write
+		return nil
+	}
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil
+	}
+	t := &tryWriter{raw: raw}
+	t.f = t.attempt
+	return t
+}
+
+// write writes a part of b, perhaps none. It does not block, keep b or allocate.
+func (t *tryWriter) write(b []byte) (int, error) {
+	t.b, t.n, t.err = b, 0, nil
+	err := t.raw.Write(t.f)
+	t.b = nil
+	if err == nil {
+		err = t.err
+	}
+	return t.n, err
+}
+
+func (t *tryWriter) attempt(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), t.b)
+		switch {
+		case err == nil:
+			t.n = n
+		case err == syscall.EINTR:
+			continue
+		case err != syscall.EAGAIN:
+			t.err = err
+		}
+		return true // never wait for the socket to become writable
+	}
+}

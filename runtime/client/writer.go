@@ -1,0 +1,196 @@
+package client
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+const (
+	portion  = 1 << 20 // bytes per write of the writer goroutine, about
+	keepSize = 1 << 20 // larger buffers are not kept for reuse
+)
+
+// unlockAndFlush sees to it that what is queued gets written. mu is held, and released. It does not block: whoever finds
+// nobody writing makes one attempt that takes what the kernel has room for, and the rest is the writer goroutine's.
+func (cn *conn) unlockAndFlush() {
+	if cn.writing || cn.failed || len(cn.tail)+len(cn.segs) == 0 {
+		cn.mu.Unlock()
+		return
+	}
+	cn.writing = true
+	crowd := cn.table.n > 1
+	cn.mu.Unlock()
+	if cn.try == nil {
+		cn.wakeWriter()
+		return
+	}
+	if crowd {
+		runtime.Gosched() // the other runnable callers add their frames to this batch
+	}
+	cn.writeBatch()
+}
+
+// writeBatch makes the one attempt. The caller has set writing.
+func (cn *conn) writeBatch() {
+	cn.mu.Lock()
+	if cn.failed || len(cn.segs) > 0 {
+		cn.mu.Unlock()
+		cn.wakeWriter()
+		return
+	}
+	b, before, last := cn.tail, cn.handed, cn.table.last
+	cn.tail = nil
+	cn.handed = last // from here on; if the connection fails before the write returns, nobody can tell
+	cn.pongs = 0
+	cn.mu.Unlock()
+
+	n, err := cn.try.write(b)
+
+	cn.mu.Lock()
+	if n == 0 {
+		cn.handed = before
+	}
+	if err != nil {
+		cn.mu.Unlock()
+		cn.fail(writeError(err))
+		return
+	}
+	cn.queued -= n
+	cn.grantLocked()
+	if n < len(b) {
+		cn.segs = slices.Insert(cn.segs, 0, segment{b[n:], last})
+	} else {
+		cn.recycleLocked(b)
+	}
+	if len(cn.tail)+len(cn.segs) > 0 {
+		cn.mu.Unlock()
+		cn.wakeWriter()
+		return
+	}
+	cn.restLocked()
+	cn.mu.Unlock()
+}
+
+// restLocked ends writing: the queue is empty.
+func (cn *conn) restLocked() {
+	cn.writing = false
+	if cn.flushed != nil {
+		close(cn.flushed)
+		cn.flushed = nil
+	}
+	cn.retireLocked()
+}
+
+func (cn *conn) wakeWriter() {
+	select {
+	case cn.wake <- struct{}{}:
+	default:
+	}
+}
+
+// writeLoop is the writer goroutine. It writes when it is woken, until the queue is empty.
+func (cn *conn) writeLoop() {
+	var batch []segment
+	var bufs net.Buffers
+	for {
+		select {
+		case <-cn.wake:
+		case <-cn.dead:
+			return
+		}
+		for {
+			cn.mu.Lock()
+			if cn.failed {
+				cn.mu.Unlock()
+				return
+			}
+			before := cn.handed
+			var size int
+			batch, size = cn.takeLocked(batch[:0])
+			if len(batch) == 0 {
+				cn.restLocked()
+				cn.mu.Unlock()
+				break
+			}
+			cn.mu.Unlock()
+
+			n, err := cn.writeAll(batch, &bufs)
+
+			cn.mu.Lock()
+			if err != nil {
+				if n == 0 {
+					cn.handed = before
+				}
+				cn.mu.Unlock()
+				cn.fail(writeError(err))
+				return
+			}
+			cn.queued -= size
+			cn.grantLocked()
+			for i := range batch {
+				cn.recycleLocked(batch[i].b)
+				batch[i].b = nil
+			}
+			cn.mu.Unlock()
+		}
+	}
+}
+
+// takeLocked moves the front of the queue, about a portion, to batch.
+func (cn *conn) takeLocked(batch []segment) (_ []segment, size int) {
+	if len(cn.segs) == 0 {
+		cn.sealLocked()
+	}
+	k := 0
+	for k < len(cn.segs) && (k == 0 || size+len(cn.segs[k].b) <= portion) {
+		size += len(cn.segs[k].b)
+		k++
+	}
+	if k == 0 {
+		return batch, 0
+	}
+	batch = append(batch, cn.segs[:k]...)
+	cn.segs = slices.Delete(cn.segs, 0, k)
+	cn.handed = batch[k-1].last
+	cn.pongs = 0
+	return batch, size
+}
+
+func (cn *conn) writeAll(batch []segment, bufs *net.Buffers) (int64, error) {
+	if len(batch) == 1 {
+		n, err := cn.nc.Write(batch[0].b)
+		return int64(n), err
+	}
+	list := (*bufs)[:0]
+	for i := range batch {
+		list = append(list, batch[i].b)
+	}
+	*bufs = list // WriteTo consumes list, not what it stands on
+	return list.WriteTo(cn.nc)
+}
+
+// recycleLocked keeps a written buffer: as the next tail, or for a large frame.
+func (cn *conn) recycleLocked(b []byte) {
+	switch {
+	case cn.spare == nil && cap(b) <= 2*sealSize:
+		cn.spare = b[:0]
+	case cap(b) >= linkSize && cap(b) <= keepSize:
+		b = b[:0]
+		frames.Put(&b)
+	}
+}
+
+// frames holds buffers for large frames.
+var frames sync.Pool
+
+func newFrame() []byte {
+	if b, ok := frames.Get().(*[]byte); ok {
+		return *b
+	}
+	return nil
+}
+
+func writeError(err error) error { return fmt.Errorf("writing: %w", err) }
