@@ -15,6 +15,9 @@ const (
 	CompressionSnappy uint8 = 1 // Snappy framing format, see package compress
 )
 
+// maxTimeout is the longest timeout, in microseconds, that fits into a Duration.
+const maxTimeout = math.MaxInt64 / uint64(time.Microsecond)
+
 // TraceSize is the size of an encoded trace context in bytes.
 const TraceSize = 25
 
@@ -54,7 +57,7 @@ func appendCallHeader[T string | []byte](dst []byte, method T, enc codec.Encodin
 	if o.Timeout > 0 {
 		// Rounded up, so that no deadline turns into "none", and a server never gives up before its client.
 		us := (uint64(o.Timeout) + uint64(time.Microsecond) - 1) / uint64(time.Microsecond)
-		dst = appendUvarintOption(dst, TagTimeout, us)
+		dst = appendUvarintOption(dst, TagTimeout, min(us, maxTimeout))
 	}
 	if o.Retry > 0 {
 		dst = appendUvarintOption(dst, TagRetry, uint64(o.Retry))
@@ -136,7 +139,7 @@ func (o *CallOptions) set(tag Tag, value []byte) *rpc.Error {
 	case TagTimeout:
 		var us uint64
 		us, ok = wholeUvarint(value)
-		ok = ok && us > 0 && us <= math.MaxInt64/uint64(time.Microsecond)
+		ok = ok && us > 0 && us <= maxTimeout
 		o.Timeout = time.Duration(us) * time.Microsecond
 	case TagRetry:
 		var n uint64

@@ -111,7 +111,7 @@ func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (
 }
 
 // AppendCall appends a whole Call frame; o may be nil. The error is an *rpc.Error with the execution NotExecuted, and
-// dst is then returned as it was. stream is not 0, and higher than in all earlier calls of the connection.
+// dst is then returned as it was. stream is higher than in all earlier calls of the connection; SetStream changes it later.
 func (d *Dialect) AppendCall(dst []byte, stream uint64, m *rpc.Method, args codec.Encodable, o *CallOptions) ([]byte, error) {
 	out, err := d.appendCall(dst, stream, m, args, o)
 	if err != nil {

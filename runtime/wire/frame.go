@@ -78,6 +78,10 @@ func AppendFrameHeader(dst []byte, h FrameHeader) []byte {
 	return binary.BigEndian.AppendUint64(dst, h.Stream)
 }
 
+// SetStream changes the stream id of the frame that b starts with, so that a frame can be made before its place in the
+// connection's order is known.
+func SetStream(b []byte, stream uint64) { binary.BigEndian.PutUint64(b[FrameHeaderSize-8:], stream) }
+
 // ParseFrameHeader reads the header at the start of b. ok is false if b is too short to hold one. Call Check before
 // believing it.
 func ParseFrameHeader(b []byte) (h FrameHeader, ok bool) {
