@@ -66,7 +66,7 @@ func (d *Dialect) ReadReply(msg []byte) (Reply, error) {
 		if err != nil {
 			return Reply{}, err
 		}
-		if h.refusal != nil {
+		if h.badTransform { // other refusals are about info headers, which a client does not read
 			return Reply{}, h.refusal
 		}
 		if msg, err = h.undo(payload, d.maxMessage()); err != nil {

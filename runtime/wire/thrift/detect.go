@@ -41,12 +41,12 @@ const MaxDetect = 64
 // opening text, so such a text is not taken for a length.
 const maxFrameWord = 0x3fffffff
 
-// The smallest frames that hold a message with a name of one byte and an empty struct.
+// The smallest frames that hold a message with an empty name and an empty struct.
 const (
-	minFramedCompact   = 6
-	minFramedStrict    = 14
-	minFramedNonStrict = 11
-	minFramedHeader    = headerFixed + 4
+	minFramedCompact   = 5
+	minFramedStrict    = 13
+	minFramedNonStrict = 10
+	minFramedHeader    = headerFixed + 4 + minFramedCompact
 )
 
 // Detect decides from the first bytes of a connection. While prefix is too short to decide, Kind is Undecided and need
@@ -69,9 +69,9 @@ func Detect(prefix []byte) (d Detected, need int, err error) {
 	case isCompact(prefix):
 		return detected(Dialect{Encoding: codec.Compact}), 0, nil
 	case w0 > maxFrameWord:
-		return unknown("it opens with % x, which is no protocol's and as a length exceeds %d", prefix[:4], maxFrameWord)
+		return unknown(prefix, "as a length, %d is over every limit", w0)
 	case w0 == 0:
-		return unknown("it opens with a length of 0")
+		return unknown(prefix, "a length of 0")
 	}
 
 	// A length, then: of a frame, or of the name in an unframed message without version.
@@ -102,14 +102,14 @@ func detectNonStrict(prefix []byte, w0, w1 uint32) (Detected, int, error) {
 	}
 	switch {
 	case size == 0 || size > MaxName:
-		return unknown("after % x a method's name of %d bytes would follow", prefix[:4], size)
-	case framed && w0 < size+minFramedNonStrict-1:
-		return unknown("a frame of %d bytes cannot hold a method's name of %d", w0, size)
+		return unknown(prefix, "a method's name of %d bytes", size)
+	case framed && w0 < size+minFramedNonStrict:
+		return unknown(prefix, "a frame of %d bytes cannot hold a method's name of %d", w0, size)
 	}
 	end := start + int(size) // where the message type is
 	for i := start; i < min(end, len(prefix), MaxDetect); i++ {
 		if !nameByte(prefix[i]) {
-			return unknown("byte %#02x in what would be a method's name", prefix[i])
+			return unknown(prefix, "byte %#02x in a method's name", prefix[i])
 		}
 	}
 	if end < MaxDetect {
@@ -117,7 +117,7 @@ func detectNonStrict(prefix []byte, w0, w1 uint32) (Detected, int, error) {
 			return Detected{}, end + 1, nil
 		}
 		if t := messageType(prefix[end]); t != typeCall && t != typeOneway {
-			return unknown("message type %d", t)
+			return unknown(prefix, "message type %d", t)
 		}
 	} else if len(prefix) < MaxDetect {
 		return Detected{}, MaxDetect, nil
@@ -152,6 +152,9 @@ func nameByte(b byte) bool { return b > ' ' && b < 0x7f }
 
 func detected(d Dialect) Detected { return Detected{Kind: Thrift, Dialect: d} }
 
-func unknown(format string, args ...any) (Detected, int, error) {
-	return Detected{Kind: Unknown}, 0, fmt.Errorf("thrift: not a known protocol: "+format, args...)
+// unknown names at most eight bytes, enough to recognize a protocol by.
+func unknown(prefix []byte, why string, args ...any) (Detected, int, error) {
+	const shown = 8
+	err := fmt.Errorf("thrift: no known protocol opens with % x: %s", prefix[:min(len(prefix), shown)], fmt.Sprintf(why, args...))
+	return Detected{Kind: Unknown}, 0, err
 }

@@ -82,14 +82,15 @@ func exceptionFor(c *rpc.Call, err *rpc.Error) *applicationException {
 func clip(s string) string {
 	if len(s) > maxExceptionText {
 		s = s[:maxExceptionText]
-		for i := 0; i < utf8.UTFMax && len(s) > 0 && !utf8.RuneStart(s[len(s)-1]); i++ {
-			s = s[:len(s)-1]
+		start := len(s) - 1 // of the last character, which may have been cut
+		for start > len(s)-utf8.UTFMax && !utf8.RuneStart(s[start]) {
+			start--
 		}
-		if r, _ := utf8.DecodeLastRuneInString(s); r == utf8.RuneError {
-			s = s[:len(s)-1]
+		if !utf8.FullRuneInString(s[start:]) {
+			s = s[:start]
 		}
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return strings.ToValidUTF8(s, "?")
 }
 
 // asError translates an exception on its way in.

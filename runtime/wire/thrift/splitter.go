@@ -141,7 +141,7 @@ func (s *Splitter) readEnvelope(b []byte) (n int, err error) {
 		}
 		if size > 0 {
 			s.inBody = true
-			s.skip.SetLimit(s.d.MaxMessage - size)
+			s.skip.SetLimit(max(s.d.MaxMessage-size, 0))
 			s.skip.Reset(s.d.Encoding, codec.Struct)
 			if len(s.buf) == 0 {
 				n = size

@@ -84,17 +84,26 @@ func inflate(b []byte, limit int) ([]byte, error) {
 		src.Reset(nil) // the pool must not keep the message alive
 		zlibReaders.Put(r)
 	}()
-	var out bytes.Buffer
-	n, err := io.Copy(&out, io.LimitReader(r, int64(limit)+1))
+	out := make([]byte, 0, min(limit+1, 4*len(b)+512))
+	for err == nil && len(out) <= limit {
+		if len(out) == cap(out) {
+			grown := make([]byte, len(out), min(limit+1, 2*cap(out)))
+			copy(grown, out)
+			out = grown
+		}
+		var n int
+		n, err = r.Read(out[len(out):cap(out)])
+		out = out[:len(out)+n]
+	}
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("thrift: zlib transform: %w", err)
-	case n > int64(limit):
+	case len(out) > limit:
 		return nil, errTooLarge
+	case err != io.EOF:
+		return nil, fmt.Errorf("thrift: zlib transform: %w", err)
 	case src.Len() > 0:
 		return nil, errors.New("thrift: zlib transform: bytes after its end")
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 func deflate(b []byte) []byte {
