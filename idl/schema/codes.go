@@ -13,7 +13,7 @@ const (
 	codeMissingInclude   = "E101"
 	codeIncludeCycle     = "E102"
 	codeIncludeAmbiguous = "E103"
-	codeTooLarge         = "E104"
+	codeTooManyFiles     = "E104"
 
 	codeDuplicateName = "E110"
 	codeUnknownType   = "E111"
@@ -73,7 +73,7 @@ var codes = []Code{
 	{Code: codeMissingInclude, Explanation: "An included file is in none of the searched places."},
 	{Code: codeIncludeCycle, Explanation: "A file includes itself, directly or through others."},
 	{Code: codeIncludeAmbiguous, Explanation: "Two includes of one file have the same base name, which is the prefix of their names."},
-	{Code: codeTooLarge, Explanation: "A file, or the number of files, is over the compiler's limit."},
+	{Code: codeTooManyFiles, Explanation: "The program has more files than the compiler takes."},
 
 	{Code: codeDuplicateName, Explanation: "A file defines two types, two constants or two services of one name."},
 	{Code: codeUnknownType, Explanation: "A type is defined neither in its file nor in a direct include."},

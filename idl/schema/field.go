@@ -42,11 +42,17 @@ func (l *linker) fieldsOf(u *unit, asts []*idl.Field, list fieldList) []*Field {
 		names        = make(map[string]*idl.Field)
 		next         = int64(-1) // the next automatic id: they count down
 		firstDefault *idl.Field
+		free         = int64(1) // an id above all that are written
 	)
+	for _, ast := range asts {
+		if ast.ID != nil && ast.ID.Value < math.MaxInt64 {
+			free = max(free, ast.ID.Value+1)
+		}
+	}
 	for i, ast := range asts {
 		id := l.fieldID(u, ast, &next)
 		if first := ids[id]; first != nil {
-			l.duplicateID(u, asts, ast, first, id)
+			l.duplicateID(u, free, ast, first, id)
 		} else {
 			ids[id] = ast
 		}
@@ -121,8 +127,8 @@ func (l *linker) fieldID(u *unit, ast *idl.Field, next *int64) int64 {
 	return id
 }
 
-// duplicateID reports that ast and first have one id, and names a free one.
-func (l *linker) duplicateID(u *unit, asts []*idl.Field, ast, first *idl.Field, id int64) {
+// duplicateID reports that ast and first have one id, and offers a free one.
+func (l *linker) duplicateID(u *unit, free int64, ast, first *idl.Field, id int64) {
 	place := func(f *idl.Field) idl.Span {
 		if f.ID != nil {
 			return f.ID.Span
@@ -131,17 +137,8 @@ func (l *linker) duplicateID(u *unit, asts []*idl.Field, ast, first *idl.Field, 
 	}
 	d := l.add(codeDuplicateFieldID, u.file, place(ast), "field id %d is used twice", id)
 	label(d, u.file, place(first), "first used here, by `%s`", first.Name.Name)
-	if len(l.diags) >= maxErrors {
-		return // the search below would be quadratic
-	}
-	largest := int64(0)
-	for _, f := range asts {
-		if f.ID != nil {
-			largest = max(largest, f.ID.Value)
-		}
-	}
-	if largest < math.MaxInt16 {
-		d.Help = fmt.Sprintf("the next free id is %d", largest+1)
+	if free <= math.MaxInt16 {
+		d.Help = fmt.Sprintf("the next free id is %d", free)
 	}
 }
 

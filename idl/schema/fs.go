@@ -26,7 +26,7 @@ type OS struct{}
 // errNotRegular keeps Load from waiting on a pipe or reading a device without end.
 var errNotRegular = errors.New("not a regular file")
 
-// ReadFile reads a regular file. Files over 4 MiB are cut one byte past that, which Load reports.
+// ReadFile reads a regular file. Files over 16 MiB are cut one byte past that, which Load reports.
 func (OS) ReadFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {

@@ -18,6 +18,7 @@ type loader struct {
 	units   []*unit          // finished ones, includes before includers
 	byKey   map[string]*unit // by canonical path; nil for a file that could not be read
 	stack   []includeHop     // the files being loaded, outermost first
+	full    bool             // the number of files has been reported
 }
 
 // includeHop is a file on the way down, and the include that the way goes on through.
@@ -75,19 +76,15 @@ func reason(err error) string {
 	}
 }
 
-// parse makes a unit of a file's text and loads what it includes. It returns nil where the file is refused.
+// parse makes a unit of a file's text and loads what it includes. It returns nil where there are too many.
 func (ld *loader) parse(path string, src []byte) *unit {
 	f := &File{Path: path, Base: baseName(path)}
-	refuse := func(format string, args ...any) *unit {
-		ld.byKey[ld.key(path)] = nil
-		ld.add(codeTooLarge, f, idl.Span{}, format, args...)
-		return nil
-	}
-	if len(src) > maxFileSize {
-		return refuse("the file is larger than %d MiB", maxFileSize>>20)
-	}
 	if len(ld.byKey) >= maxFiles {
-		return refuse("the program has more than %d files", maxFiles)
+		if !ld.full {
+			ld.full = true
+			ld.add(codeTooManyFiles, f, idl.Span{}, "the program has more than %d files; this one and others are left out", maxFiles)
+		}
+		return nil
 	}
 	ast, diags := idl.Parse(path, src)
 	ld.diags = append(ld.diags, diags...)

@@ -3,9 +3,9 @@ package schema
 // Each limit stops one way in which a small input could cost much time or memory. All are far above what written files
 // need.
 const (
-	maxFileSize = 4 << 20 // bytes of one source file
-	maxFiles    = 10_000  // files of one program
-	maxErrors   = 10_000  // diagnostics of one program; later ones are dropped
+	maxFileSize = 16 << 20 // bytes of one source file, as in idl.Parse, which reports it
+	maxFiles    = 10_000   // files of one program
+	maxErrors   = 10_000   // diagnostics of linking; later ones are dropped
 
 	// A typedef that uses another twice doubles the type it stands for, so thirty lines could describe a billion nodes
 	// to whoever walks the type.

@@ -109,11 +109,9 @@ func find[T any](u *unit, name string, pick func(*unit) map[string]T) T {
 	return none
 }
 
-func typeScope(u *unit) map[string]Definition { return u.types }
-func constScope(u *unit) map[string]*Const    { return u.consts }
-func serviceScope(u *unit) map[string]*Service {
-	return u.services
-}
+func typeScope(u *unit) map[string]Definition  { return u.types }
+func constScope(u *unit) map[string]*Const     { return u.consts }
+func serviceScope(u *unit) map[string]*Service { return u.services }
 
 // unknown reports that name is nothing of the wanted kind ("type", "service"), unless that follows from an earlier
 // error.
@@ -144,8 +142,12 @@ func (u *unit) anyKind(name string) (Definition, string) {
 	return nil, ""
 }
 
-// hint says what a name that is not found may have been meant to be.
+// hint says what a name that is not found may have been meant to be. It is one of the bounded searches, as it reads
+// every candidate.
 func (l *linker) hint(u *unit, name string, candidates func() []string) string {
+	if l.suggestions >= maxSuggestions {
+		return ""
+	}
 	dot := strings.LastIndexByte(name, '.')
 	if target, _ := u.split(name); dot >= 0 && target == nil {
 		prefix := name[:dot]
@@ -154,14 +156,17 @@ func (l *linker) hint(u *unit, name string, candidates func() []string) string {
 		}
 		for _, other := range l.units {
 			if other.file.Base == prefix {
+				l.suggestions++
 				return fmt.Sprintf("`%s` is not included by this file, and only direct includes are visible: include it here", other.file.Path)
 			}
 		}
 	}
 	if dot < 0 {
 		// The name may be right and only lack its prefix, however far that makes the two spellings.
+		suffix := "." + name
 		for _, c := range candidates() {
-			if strings.HasSuffix(c, "."+name) {
+			if strings.HasSuffix(c, suffix) {
+				l.suggestions++
 				return fmt.Sprintf("did you mean `%s`?", c)
 			}
 		}

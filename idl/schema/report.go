@@ -12,6 +12,7 @@ type reporter struct {
 	strict      bool
 	diags       []*idl.Diagnostic
 	suggestions int // searches made so far
+	linked      int // diagnostics made so far, the parser's not counted
 }
 
 // add records a finding and returns it, so that the caller can attach labels and help. Warnings are the codes that
@@ -27,7 +28,7 @@ func (r *reporter) add(code string, f *File, span idl.Span, format string, args 
 	if strings.HasPrefix(code, "W") && !(r.strict && strictCodes[code]) {
 		d.Severity = idl.Warning
 	}
-	if len(r.diags) < maxErrors {
+	if r.linked++; r.linked <= maxErrors {
 		r.diags = append(r.diags, d)
 	}
 	return d
