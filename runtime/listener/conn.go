@@ -29,6 +29,7 @@ type Conn struct {
 
 	// Shared.
 	wake    atomic.Int32                 // a wakeState
+	armed   atomic.Bool                  // the watcher will post the connection when the socket has room
 	request atomic.Pointer[closeRequest] // of the first Close or Abort; an Abort replaces a Close
 
 	// Guarded by loop.mu.
@@ -118,12 +119,14 @@ func (c *Conn) ask(r *closeRequest) {
 
 // open makes the session and sends what that has produced.
 func (c *Conn) open(accept func(*Conn) (Session, Output)) {
-	defer c.recover()
-	c.session, c.output = accept(c)
-	if c.session == nil || c.output == nil {
+	defer c.guard()
+	session, output := accept(c)
+	if session == nil || output == nil {
 		c.end(ErrClosed)
 		return
 	}
+	c.session, c.output = session, output
+	c.l.stats.accepted.Add(1)
 	c.flush()
 }
 
@@ -132,7 +135,7 @@ func (c *Conn) feed(b []byte) {
 	if c.closing || c.closed {
 		return
 	}
-	defer c.recover()
+	defer c.guard()
 	posted := c.wake.Swap(wakeFeeding) == wakePosted
 	err := c.session.Feed(b)
 	fed := c.wake.Swap(wakeIdle) == wakeFed
@@ -149,7 +152,7 @@ func (c *Conn) serve() {
 	if c.closed {
 		return
 	}
-	defer c.recover()
+	defer c.guard()
 	c.wake.CompareAndSwap(wakePosted, wakeIdle) // before Next, so that a Wake after it posts again
 	if r := c.request.Load(); r != nil {
 		if r.abort {
@@ -171,13 +174,18 @@ func (c *Conn) serve() {
 
 // check is the regular visit.
 func (c *Conn) check(now time.Time, clock time.Duration) {
-	defer c.recover()
+	defer c.guard()
 	if c.out.waiting && clock-c.out.progress >= c.l.opts.StallTimeout {
-		c.l.stats.slowConsumers.Add(1)
-		c.abort(ErrSlowConsumer)
-		return
+		// The watcher speaks only when a good part of the socket's buffer is free. Any byte that fits is progress.
+		c.armed.Store(false)
+		c.flush()
+		if c.out.waiting && clock-c.out.progress >= c.l.opts.StallTimeout {
+			c.l.stats.slowConsumers.Add(1)
+			c.abort(ErrSlowConsumer)
+			return
+		}
 	}
-	if c.closing {
+	if c.closing || c.closed {
 		return
 	}
 	if err := c.session.Check(now); err != nil {
@@ -242,20 +250,21 @@ func (c *Conn) finish(err error) {
 	if c.closed {
 		return
 	}
-	c.closed = true
-	c.wake.Store(wakeNever)
-	if c.timer != nil {
-		c.timer.Stop()
-	}
 	if c.reason == nil {
 		switch {
 		case err == nil:
 			c.reason = ErrClosed
 		case errors.Is(err, io.EOF): // gnet wraps it
 			c.reason = io.EOF
+			c.lastFlush()
 		default:
 			c.reason = err
 		}
+	}
+	c.closed = true
+	c.wake.Store(wakeNever)
+	if c.timer != nil {
+		c.timer.Stop()
 	}
 	c.l.watcher.forget(c)
 	c.loop.remove(c)
@@ -266,9 +275,18 @@ func (c *Conn) finish(err error) {
 	c.l.admission.leave(c.ip)
 }
 
+// lastFlush sends what is ready to a peer that has ended its stream: it may have closed only that half. gnet closes the
+// connection at once, so there is no second chance.
+func (c *Conn) lastFlush() {
+	defer c.guardEnding()
+	if c.output != nil {
+		c.flush()
+	}
+}
+
 // release gives the output its buffers back.
 func (c *Conn) release() {
-	defer c.survive()
+	defer c.guardEnding()
 	if c.out.bufs != nil {
 		c.out = outgoing{}
 		c.output.Written()
@@ -276,20 +294,20 @@ func (c *Conn) release() {
 }
 
 func (c *Conn) tell() {
-	defer c.survive()
+	defer c.guardEnding()
 	c.session.Closed(c.reason)
 }
 
-// recover ends the connection if its session or output has panicked. It must be deferred directly.
-func (c *Conn) recover() {
+// guard ends the connection if its session or output has panicked. It must be deferred directly.
+func (c *Conn) guard() {
 	if r := recover(); r != nil {
 		c.panicked(r)
 		c.abort(fmt.Errorf("%w: %v", ErrPanic, r))
 	}
 }
 
-// survive is recover where the connection is ending already.
-func (c *Conn) survive() {
+// guardEnding is guard where the connection is ending already.
+func (c *Conn) guardEnding() {
 	if r := recover(); r != nil {
 		c.panicked(r)
 	}

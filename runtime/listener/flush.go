@@ -22,7 +22,7 @@ const maxVector = 1024
 // socket itself, from the output's own buffers, and not through gnet: gnet would copy what does not fit, without bound
 // and without saying when it has gone.
 func (c *Conn) flush() {
-	if c.closed || c.halfShut {
+	if c.closed || c.halfShut || c.armed.Load() {
 		return
 	}
 	for budget := c.l.opts.Window; ; {
@@ -104,6 +104,7 @@ func (c *Conn) await(progress bool) {
 		c.out.progress = c.l.now()
 	}
 	c.out.waiting = true
+	c.armed.Store(true)
 	if err := c.l.watcher.arm(c); err != nil {
 		c.abort(wrapErrno("epoll_ctl", err))
 	}

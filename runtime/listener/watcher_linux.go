@@ -53,6 +53,7 @@ func (w *watcher) run() {
 		}
 		for _, ev := range events[:n] {
 			if c := w.take(int(ev.Fd)); c != nil {
+				c.armed.Store(false)
 				c.loop.post(c)
 			}
 		}

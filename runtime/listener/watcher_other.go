@@ -36,6 +36,7 @@ func (w *watcher) run() {
 			w.conns = make(map[int]*Conn)
 			w.mu.Unlock()
 			for _, c := range conns {
+				c.armed.Store(false)
 				c.loop.post(c)
 			}
 		case <-w.quit:

@@ -1,0 +1,418 @@
+package listener
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestEcho(t *testing.T) {
+	for _, address := range []string{"tcp://127.0.0.1:0", "unix://" + t.TempDir() + "/s"} {
+		t.Run(address[:4], func(t *testing.T) {
+			s := serveOn(t, address, Options{}, nil)
+			nc, c := connect(t, s)
+			sent := make([]byte, 3<<20)
+			for i := range sent {
+				sent[i] = byte(rand.Uint32())
+			}
+			go func() { _, _ = nc.Write(sent) }()
+			got := make([]byte, len(sent))
+			if _, err := io.ReadFull(nc, got); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, sent) {
+				t.Error("the echo differs")
+			}
+			nc.Close()
+			if err := c.wait(); err != io.EOF {
+				t.Errorf("closed with %v, want io.EOF itself", err)
+			}
+		})
+	}
+}
+
+func TestPeer(t *testing.T) {
+	s := serve(t, Options{}, nil)
+	nc, c := connect(t, s)
+	if p := c.conn.Peer(); p.Network != "tcp" || p.Address != nc.LocalAddr().String() || p.UID != -1 || p.PID != -1 {
+		t.Errorf("TCP peer %+v, want address %s", p, nc.LocalAddr())
+	}
+	s = serveOn(t, "unix://"+t.TempDir()+"/s", Options{}, nil)
+	_, c = connect(t, s)
+	if p := c.conn.Peer(); p.Network != "unix" || p.Address != "" || p.UID != os.Getuid() || p.PID != os.Getpid() {
+		t.Errorf("Unix peer %+v, want uid %d, pid %d", p, os.Getuid(), os.Getpid())
+	}
+}
+
+// TestOutputOfFeedIsInline shows that an answer produced by Feed needs no further trip through the event loop.
+func TestOutputOfFeedIsInline(t *testing.T) {
+	var stack atomic.Value
+	s := serve(t, Options{}, func(c *testConn) {
+		c.onFeed = func(c *testConn, b []byte) error {
+			c.onNext = func() { stack.CompareAndSwap(nil, string(debug.Stack())) }
+			return echo(c, b)
+		}
+	})
+	nc, _ := connect(t, s)
+	roundTrip(t, nc)
+	if got, _ := stack.Load().(string); !strings.Contains(got, "OnTraffic") {
+		t.Errorf("the first Next after Feed was not called by the read event:\n%s", got)
+	}
+}
+
+// TestWakeStorm has many goroutines produce output at once. Each record must arrive once and in its sender's order.
+func TestWakeStorm(t *testing.T) {
+	const senders, records = 16, 5000
+	s := serve(t, Options{Window: 32 << 10}, nil)
+	nc, c := connect(t, s)
+	for i := range senders {
+		go func() {
+			for n := range records {
+				b := make([]byte, 8)
+				binary.BigEndian.PutUint32(b, uint32(i))
+				binary.BigEndian.PutUint32(b[4:], uint32(n))
+				c.send(b)
+			}
+		}()
+	}
+	var next [senders]uint32
+	b := make([]byte, 8*senders*records)
+	if _, err := io.ReadFull(nc, b); err != nil {
+		t.Fatal(err)
+	}
+	for ; len(b) > 0; b = b[8:] {
+		i, n := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+		if i >= senders || n != next[i] {
+			t.Fatalf("sender %d: record %d, want %d", i, n, next[i])
+		}
+		next[i]++
+	}
+	roundTrip(t, nc) // and nothing after them
+}
+
+// TestBacklog sends much more than sockets hold, in buffers of all sizes, to a client that starts reading late.
+func TestBacklog(t *testing.T) {
+	s := serve(t, Options{Window: 64 << 10}, nil)
+	nc, c := connect(t, s)
+	want, size := sha256.New(), 0
+	for size < 48<<20 {
+		b := make([]byte, rand.IntN(1<<rand.IntN(20)))
+		binary.LittleEndian.PutUint64(append(b, make([]byte, 8)...)[:8], uint64(size))
+		want.Write(b)
+		size += len(b)
+		c.send(b)
+	}
+	eventually(t, "the socket fills up", func() bool { return c.conn.armed.Load() })
+	got := sha256.New()
+	if n, err := io.CopyN(got, nc, int64(size)); err != nil {
+		t.Fatalf("after %d of %d bytes: %v", n, size, err)
+	}
+	if !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
+		t.Error("other bytes arrived than were sent")
+	}
+	roundTrip(t, nc)
+}
+
+// TestNeverReadingClient is cut after the stall timeout. Until then no more than a window has been taken from its output beyond what the
+// kernel holds, and others do not notice.
+func TestNeverReadingClient(t *testing.T) {
+	const window = 256 << 10
+	var taken atomic.Int64
+	block := make([]byte, 64<<10)
+	s := serve(t, Options{Window: window, StallTimeout: 300 * time.Millisecond, CheckInterval: 20 * time.Millisecond}, nil)
+	good, _ := connect(t, s)
+	stop := bystander(t, good)
+	bad, c := connect(t, s)
+	_ = bad.(*net.TCPConn).SetReadBuffer(4096)
+	c.onNext = func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for range window / len(block) {
+			c.pending = append(c.pending, block)
+		}
+		taken.Add(window)
+	}
+	c.conn.Wake()
+	if err := c.wait(); err != ErrSlowConsumer {
+		t.Errorf("closed with %v, want ErrSlowConsumer", err)
+	}
+	stop()
+	// Linux gives a TCP socket at most tcp_wmem (4 MiB) and its peer tcp_rmem; 64 MiB would be the work of no kernel.
+	if n := taken.Load(); n > 64<<20 {
+		t.Errorf("%d bytes were taken for a client that reads none", n)
+	}
+	if n := s.Stats().SlowConsumers; n != 1 {
+		t.Errorf("%d slow consumers counted, want 1", n)
+	}
+	if _, err := io.Copy(io.Discard, bad); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client's read ends with %v, want a reset", err)
+	}
+}
+
+// TestSlowReaderLives reads so slowly that the socket seldom has enough room for an event, but never stalls for long.
+func TestSlowReaderLives(t *testing.T) {
+	const stall = time.Second
+	s := serve(t, Options{StallTimeout: stall, CheckInterval: 20 * time.Millisecond}, nil)
+	nc, c := connect(t, s)
+	c.send(make([]byte, 32<<20))
+	eventually(t, "the socket fills up", func() bool { return c.conn.armed.Load() })
+	b := make([]byte, 256<<10)
+	for begin := time.Now(); time.Since(begin) < 3*stall; {
+		if _, err := io.ReadFull(nc, b); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-c.ended:
+			t.Fatalf("a reading client was cut: %v", c.reason)
+		case <-time.After(stall / 10): // the speed of this client
+		}
+	}
+}
+
+// TestCloseSendsPending closes with more pending than the socket holds.
+func TestCloseSendsPending(t *testing.T) {
+	reason := errors.New("enough")
+	s := serve(t, Options{CloseGrace: patience}, nil)
+	nc, c := connect(t, s)
+	const size = 16 << 20
+	c.send(make([]byte, size))
+	c.conn.Close(reason)
+	c.conn.Close(errors.New("later"))
+	if n, err := io.Copy(io.Discard, nc); n != size || err != nil {
+		t.Errorf("received %d bytes, %v; want %d and the end", n, err, size)
+	}
+	nc.Close()
+	if err := c.wait(); err != reason {
+		t.Errorf("closed with %v, want %v", err, reason)
+	}
+	c.send([]byte("x"))
+	c.conn.Close(nil)
+	c.conn.Abort(nil)
+}
+
+// TestCloseGrace closes a connection whose client neither reads nor closes.
+func TestCloseGrace(t *testing.T) {
+	for _, pending := range []int{0, 32 << 20} {
+		s := serve(t, Options{CloseGrace: 100 * time.Millisecond}, nil)
+		_, c := connect(t, s)
+		c.send(make([]byte, pending))
+		c.conn.Close(nil)
+		if err := c.wait(); err != ErrClosed {
+			t.Errorf("%d bytes pending: closed with %v, want ErrClosed", pending, err)
+		}
+	}
+}
+
+// TestCloseDoesNotReset has a client that goes on sending after the server has given it up. It must get the last words all the same:
+// a socket closed with unread input answers with a reset.
+func TestCloseDoesNotReset(t *testing.T) {
+	words := strings.Repeat("this port speaks something else. ", 1000)
+	bad := errors.New("not our protocol")
+	s := serve(t, Options{CloseGrace: patience}, func(c *testConn) {
+		c.onFeed = func(c *testConn, _ []byte) error {
+			c.send([]byte(words))
+			return bad
+		}
+	})
+	nc, c := connect(t, s)
+	if _, err := nc.Write(make([]byte, 8<<20)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(nc)
+	if string(got) != words || err != nil {
+		t.Errorf("received %d bytes, %v; want %d and the end", len(got), err, len(words))
+	}
+	nc.Close()
+	if err := c.wait(); err != bad {
+		t.Errorf("closed with %v, want %v", err, bad)
+	}
+}
+
+func TestHalfClosedPeerGetsWhatIsReady(t *testing.T) {
+	s := serve(t, Options{Loops: 1}, nil)
+	nc, c := connect(t, s)
+	feeding, goOn := make(chan struct{}), make(chan struct{})
+	c.onFeed = func(c *testConn, b []byte) error {
+		close(feeding)
+		<-goOn // hold the loop until the answer and the end of the stream are both there
+		return nil
+	}
+	if _, err := nc.Write([]byte("call")); err != nil {
+		t.Fatal(err)
+	}
+	<-feeding
+	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	c.send([]byte("answer"))
+	close(goOn)
+	if got, err := io.ReadAll(nc); string(got) != "answer" || err != nil {
+		t.Errorf("received %q, %v; want the answer", got, err)
+	}
+	if err := c.wait(); err != io.EOF {
+		t.Errorf("closed with %v, want io.EOF", err)
+	}
+}
+
+func TestAbort(t *testing.T) {
+	reason := errors.New("cut")
+	s := serve(t, Options{CloseGrace: patience}, nil)
+	nc, c := connect(t, s)
+	c.send(make([]byte, 32<<20))
+	c.conn.Close(reason)
+	c.conn.Abort(errors.New("later"))
+	if err := c.wait(); err != reason {
+		t.Errorf("closed with %v, want the first reason", err)
+	}
+	if _, err := io.Copy(io.Discard, nc); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client's read ends with %v, want a reset", err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	expired := errors.New("expired")
+	var calls atomic.Int32
+	s := serve(t, Options{CheckInterval: 10 * time.Millisecond}, func(c *testConn) {
+		c.onCheck = func() error {
+			if calls.Add(1) < 3 {
+				return nil
+			}
+			return expired
+		}
+	})
+	nc, c := connect(t, s)
+	if _, err := nc.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the client reads %v, want the end", err)
+	}
+	nc.Close()
+	if err := c.wait(); err != expired || calls.Load() != 3 {
+		t.Errorf("closed with %v after %d checks, want %v after 3", err, calls.Load(), expired)
+	}
+}
+
+// panicking is a Session and Output that panics in one method.
+type panicking struct {
+	*testConn
+	in string
+}
+
+func (p panicking) Feed(b []byte) error {
+	if p.in == "Feed" {
+		panic("Feed")
+	}
+	return p.testConn.Feed(b)
+}
+
+func (p panicking) Check(now time.Time) error {
+	if p.in == "Check" {
+		panic("Check")
+	}
+	return p.testConn.Check(now)
+}
+
+func (p panicking) Closed(err error) {
+	p.testConn.Closed(err)
+	if p.in == "Closed" {
+		panic("Closed")
+	}
+}
+
+func (p panicking) Next(limit int) [][]byte {
+	if p.in == "Next" {
+		panic("Next")
+	}
+	return p.testConn.Next(limit)
+}
+
+func (p panicking) Written() {
+	p.testConn.Written()
+	if p.in == "Written" {
+		panic("Written")
+	}
+}
+
+// TestPanics has every method panic in turn: that connection ends, and nothing else.
+func TestPanics(t *testing.T) {
+	for _, in := range []string{"accept", "Feed", "Check", "Closed", "Next", "Written"} {
+		t.Run(in, func(t *testing.T) {
+			var made atomic.Int32
+			bad := make(chan *testConn, 1)
+			l, err := New(Options{CheckInterval: 10 * time.Millisecond}, func(conn *Conn) (Session, Output) {
+				c := &testConn{t: t, conn: conn, onFeed: echo, ended: make(chan struct{})}
+				if made.Add(1) == 1 {
+					return c, c
+				}
+				bad <- c
+				if in == "accept" {
+					panic("accept")
+				}
+				return panicking{c, in}, panicking{c, in}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close(t.Context())
+			ln, err := Listen("tcp://127.0.0.1:0", ListenOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go l.Serve(ln)
+			s := &testServer{Listener: l, t: t, addr: ln.Addr().String()}
+			stop := bystander(t, dial(t, s))
+			nc := dial(t, s)
+			_, _ = nc.Write([]byte("hello"))
+			c := <-bad
+			if in == "Closed" {
+				nc.Close()
+			}
+			if in == "accept" { // no session, so nobody to tell
+				if _, err := nc.Read(make([]byte, 1)); err == nil {
+					t.Error("the connection lives on")
+				}
+			} else if err := c.wait(); in != "Closed" && !errors.Is(err, ErrPanic) {
+				t.Errorf("closed with %v, want ErrPanic", err)
+			}
+			eventually(t, "the connection is counted out", func() bool { return l.Stats().Open == 1 })
+			if l.Stats().Panics == 0 {
+				t.Error("the panic was not counted")
+			}
+			stop()
+		})
+	}
+}
+
+// TestCloseRaces ends connections from all sides at once. testConn checks that Closed comes once.
+func TestCloseRaces(t *testing.T) {
+	s := serve(t, Options{Loops: 2, CloseGrace: 10 * time.Millisecond, CheckInterval: time.Millisecond}, nil)
+	var wg sync.WaitGroup
+	for range 200 {
+		nc, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.next()
+		for _, f := range []func(){
+			func() { _, _ = nc.Write([]byte("hello")); nc.Close() },
+			func() { c.send([]byte("a")); c.conn.Close(nil); c.send([]byte("b")) },
+			func() { c.send([]byte("c")); c.conn.Abort(nil); c.conn.Wake() },
+			func() { s.Conns(func(c *Conn) bool { c.Wake(); return c.Peer() != nil }) },
+		} {
+			wg.Go(f)
+		}
+		defer c.wait()
+	}
+	wg.Wait()
+	eventually(t, "all connections are gone", func() bool { return s.Stats().Open == 0 })
+}
