@@ -30,6 +30,7 @@ type Call struct {
 	// it again, so decoded strings may alias it.
 	Body []byte
 
+	Size        int   // of Body as it was received, which is what a connection's limits count
 	Compression uint8 // of Body, in the dialect's own numbering; Dialect.Open undoes it
 	RawSize     int   // declared size of Body when decompressed
 

@@ -92,3 +92,12 @@ func (r *Registry) LookupThrift(name string) (*Handler, error) {
 	}
 	return nil, fmt.Errorf("no method %s", name)
 }
+
+// Explain returns why Lookup does not know a name.
+func (r *Registry) Explain(name []byte) string {
+	service, method, ok := strings.Cut(string(name), ".")
+	if _, known := r.names[service]; ok && known {
+		return fmt.Sprintf("service %s has no method %q", service, method)
+	}
+	return fmt.Sprintf("no service for %q", name)
+}

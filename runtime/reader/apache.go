@@ -1,0 +1,50 @@
+package reader
+
+import (
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire/thrift"
+)
+
+// apache reads the dialects of Apache Thrift. Their clients expect what Apache's servers do, one call after the other
+// in the order sent, even of oneway calls; so the session keeps later calls waiting while one runs.
+type apache struct {
+	dialect  *thrift.Dialect
+	splitter *thrift.Splitter
+}
+
+func newApache(s *Session, found thrift.Dialect) *apache {
+	found.MaxFrame = s.config.MaxFrame
+	found.MaxMessage = s.config.MaxMessage
+	s.mu.Lock()
+	s.serial = true
+	s.mu.Unlock()
+	return &apache{dialect: &found, splitter: thrift.NewSplitter(&found)}
+}
+
+func (a *apache) partial() bool { return a.splitter.Partial() }
+
+func (a *apache) feed(s *Session, b []byte) error {
+	for len(b) > 0 {
+		n, msg, err := a.splitter.Next(b)
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+		if msg == nil {
+			continue
+		}
+		s.complete()
+		c := &rpc.Call{Dialect: a.dialect, Replier: s}
+		if err := a.dialect.ReadCall(msg, c); err != nil {
+			return err
+		}
+		if c.Name != "" {
+			// What is not found is left to the next stage, which answers it in its turn.
+			c.Handler, _ = s.config.Registry.LookupThrift(c.Name)
+		}
+		if err := s.take(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// Dispatcher takes calls, in order. It must not block, and must not keep the slice. The handler implements it.
+type Dispatcher interface {
+	Dispatch(calls []*rpc.Call)
+}
+
+// Output takes what goes back to the peer. The responder implements it.
+type Output interface {
+	rpc.Replier
+
+	// Send queues bytes that are no reply. b is copied.
+	Send(b []byte)
+}
+
+// Config is what the sessions of a server share. The zero value of each optional field means its default.
+type Config struct {
+	Dispatcher Dispatcher    // required
+	Registry   *rpc.Registry // required; read-only
+	Dialect    *wire.Dialect // required: the native protocol's limits and compression
+
+	// ServerID names this run of the server in the preamble.
+	ServerID rpc.ClientID
+
+	// Answered, if not nil, is called when a session that has been told to drain has no call in flight any more.
+	Answered func()
+
+	// Banner says in one line what this port is, for peers that speak another protocol; default a text in general terms.
+	Banner string
+
+	// MaxFrame bounds the length of a frame, header excluded; default wire's, 16,384,000 bytes.
+	MaxFrame int
+
+	// MaxMessage bounds a Thrift message after its transforms were undone, and one that comes without frames; default 64 MiB.
+	MaxMessage int
+
+	// MaxCalls bounds the calls of one connection that have not been answered; default 4096. One more is refused with
+	// ResourceExhausted. A canceled call counts until its handler has returned.
+	MaxCalls int
+
+	// MaxCallBytes bounds the bodies of those calls together; default 64 MiB. A call is always taken when there is no
+	// other.
+	MaxCallBytes int
+
+	// FirstFrameTimeout is how long a new connection may take to its first complete frame; default 10 s.
+	FirstFrameTimeout time.Duration
+
+	// FrameTimeout is how long any later frame may take from its first byte to its last; default 30 s. After 5 s of it
+	// the peer must also have kept up MinRate.
+	FrameTimeout time.Duration
+
+	// MinRate is in bytes a second; default 1024.
+	MinRate int
+
+	// IdleTimeout is how long a connection may stay without a call in flight and without a byte; default 10 min,
+	// negative: for ever.
+	IdleTimeout time.Duration
+
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultMaxMessage        = 64 << 20
+	defaultMaxCalls          = 4096
+	defaultMaxCallBytes      = 64 << 20
+	defaultFirstFrameTimeout = 10 * time.Second
+	defaultFrameTimeout      = 30 * time.Second
+	defaultMinRate           = 1024
+	defaultIdleTimeout       = 10 * time.Minute
+
+	// rateGrace is how long a frame may take before MinRate is asked for.
+	rateGrace = 5 * time.Second
+)
+
+// ApplyDefaultsAndValidate fills in the defaults. NewSession expects that it has been called.
+func (c *Config) ApplyDefaultsAndValidate() error {
+	if c.Dispatcher == nil || c.Registry == nil || c.Dialect == nil {
+		return errors.New("reader: a Config needs a Dispatcher, a Registry and a Dialect")
+	}
+	setInt := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	setDuration := func(p *time.Duration, v time.Duration) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	setInt(&c.MaxFrame, wire.DefaultMaxFrame)
+	setInt(&c.MaxMessage, defaultMaxMessage)
+	setInt(&c.MaxCalls, defaultMaxCalls)
+	setInt(&c.MaxCallBytes, defaultMaxCallBytes)
+	setInt(&c.MinRate, defaultMinRate)
+	setDuration(&c.FirstFrameTimeout, defaultFirstFrameTimeout)
+	setDuration(&c.FrameTimeout, defaultFrameTimeout)
+	setDuration(&c.IdleTimeout, defaultIdleTimeout)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MaxFrame < 0 || c.MaxMessage < 0 || c.MaxCalls < 0 || c.MaxCallBytes < 0 || c.MinRate < 0 ||
+		c.FirstFrameTimeout < 0 || c.FrameTimeout < 0 {
+		return fmt.Errorf("reader: a limit is negative: %+v", *c)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// native reads the protocol of package wire.
+type native struct {
+	started bool // the preamble is behind us
+	dialect *wire.Dialect
+	client  rpc.ClientID
+
+	// head gathers what is cut off by the end of a read: a preamble or a frame header. body is the payload of the frame
+	// under assembly; it grows as bytes come in and never to what a header merely claims.
+	head  []byte
+	frame wire.FrameHeader
+	body  []byte
+	skip  int  // bytes left of an ignorable frame
+	open  bool // frame is valid and its payload incomplete
+}
+
+// firstBody is how much is set aside for a payload of which nothing has come yet.
+const firstBody = 16 << 10
+
+func (n *native) partial() bool { return n.open || n.skip > 0 || len(n.head) > 0 }
+
+func (n *native) feed(s *Session, b []byte) error {
+	for len(b) > 0 {
+		var err error
+		switch {
+		case n.skip > 0:
+			k := min(n.skip, len(b))
+			n.skip -= k
+			b = b[k:]
+			if n.skip == 0 {
+				s.complete()
+			}
+		case n.open:
+			b, err = n.fill(s, b)
+		case !n.started:
+			b, err = n.preamble(s, b)
+		default:
+			b, err = n.next(s, b)
+		}
+		if err != nil {
+			return n.abandon(s, err)
+		}
+	}
+	return nil
+}
+
+// abandon tells the peer why it is cut off.
+func (n *native) abandon(s *Session, err error) error {
+	g := wire.GoAway{Last: s.last(), Code: rpc.Internal, Message: err.Error()}
+	var broken *wire.ConnError
+	if errors.As(err, &broken) {
+		g.Code, g.Message = broken.Code, broken.Reason
+	}
+	s.out.Send(wire.AppendGoAway(nil, g))
+	return err
+}
+
+// gather moves bytes from b to head until it holds size of them, and returns what is left of b.
+func (n *native) gather(b []byte, size int) (rest []byte, full bool) {
+	k := min(size-len(n.head), len(b))
+	n.head = append(n.head, b[:k]...)
+	return b[k:], len(n.head) == size
+}
+
+func (n *native) preamble(s *Session, b []byte) ([]byte, error) {
+	rest, full := n.gather(b, wire.PreambleSize)
+	p, ok, err := wire.ParsePreamble(n.head)
+	if err != nil {
+		return nil, err
+	}
+	if !full || !ok {
+		return rest, nil
+	}
+	n.head = nil
+	n.started = true
+	n.client = p.ID
+	n.dialect = s.config.Dialect
+	if limit := p.FrameLimit(); limit != wire.DefaultMaxFrame || n.dialect.MaxFrame != 0 {
+		own := *s.config.Dialect
+		own.MaxFrame = limit
+		n.dialect = &own
+	}
+	s.complete()
+	s.out.Send(wire.AppendPreamble(nil, wire.Preamble{MaxFrame: uint32(s.config.MaxFrame), ID: s.config.ServerID}))
+	s.becomeNative()
+	return rest, nil
+}
+
+// next reads a frame's header, and its payload if all of it is there.
+func (n *native) next(s *Session, b []byte) ([]byte, error) {
+	head := b
+	if len(n.head) > 0 || len(b) < wire.FrameHeaderSize {
+		var full bool
+		if b, full = n.gather(b, wire.FrameHeaderSize); !full {
+			return b, nil
+		}
+		head = n.head
+		n.head = n.head[:0]
+	} else {
+		b = b[wire.FrameHeaderSize:]
+	}
+	h, _ := wire.ParseFrameHeader(head)
+	if err := h.Check(s.config.MaxFrame); err != nil {
+		return nil, err
+	}
+	size := int(h.Length)
+	if !h.Kind.Known() { // ignorable, or Check would have refused it
+		n.skip = size
+		if size == 0 {
+			s.complete()
+		}
+		return b, nil
+	}
+	if len(b) >= size {
+		return b[size:], n.take(s, h, append(make([]byte, 0, size), b[:size]...))
+	}
+	n.open, n.frame = true, h
+	n.body = append(make([]byte, 0, min(size, max(len(b), firstBody))), b...)
+	return nil, nil
+}
+
+// fill adds to the payload under assembly.
+func (n *native) fill(s *Session, b []byte) ([]byte, error) {
+	size := int(n.frame.Length)
+	k := min(size-len(n.body), len(b))
+	if need := len(n.body) + k; need > cap(n.body) {
+		grown := make([]byte, len(n.body), min(size, max(need, 2*cap(n.body))))
+		copy(grown, n.body)
+		n.body = grown
+	}
+	n.body = append(n.body, b[:k]...)
+	if len(n.body) < size {
+		return nil, nil
+	}
+	payload := n.body
+	n.open, n.body = false, nil
+	return b[k:], n.take(s, n.frame, payload)
+}
+
+// take handles a whole frame. payload is fresh memory.
+func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
+	s.complete()
+	switch h.Kind {
+	case wire.KindCall:
+		return n.call(s, h, payload)
+	case wire.KindCancel:
+		s.cancel(h.Stream)
+		return nil
+	case wire.KindPing:
+		token, err := wire.ParsePing(payload)
+		if err != nil {
+			return err
+		}
+		s.out.Send(wire.AppendPong(nil, token))
+		return nil
+	case wire.KindPong:
+		return nil
+	case wire.KindGoAway: // the client will close when its calls are answered
+		_, err := wire.ParseGoAway(payload)
+		return err
+	}
+	return &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("%v frame from a client", h.Kind)}
+}
+
+func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
+	c := &rpc.Call{ID: h.Stream, Oneway: h.Flags&wire.FlagOneway != 0, Dialect: n.dialect, Replier: s}
+	if c.ID <= s.last() {
+		return &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("call %d after call %d", c.ID, s.last())}
+	}
+	ch, err := wire.ParseCallHeader(payload[:h.HeaderLen])
+	if err != nil {
+		var refusal *rpc.Error
+		if !errors.As(err, &refusal) {
+			return err
+		}
+		s.refuse(c, refusal)
+		return nil
+	}
+	c.Body = payload[h.HeaderLen:]
+	c.Encoding, c.Compression, c.RawSize = ch.Encoding, ch.Compression, ch.RawSize
+	c.ClientID, c.Retry, c.Metadata = n.client, ch.Retry, ch.Metadata
+	if ch.HasClientID {
+		c.ClientID = ch.ClientID
+	}
+	if ch.Timeout > 0 {
+		c.Deadline = s.now.Add(ch.Timeout)
+	}
+	if c.Handler = s.config.Registry.Lookup(ch.Method); c.Handler == nil {
+		s.refuse(c, rpc.NewError(rpc.Unimplemented, s.config.Registry.Explain(ch.Method)))
+		return nil
+	}
+	return s.take(c)
+}
+
+// becomeNative makes the session keep its calls by id, so that they can be canceled, and repeats a Drain that came too
+// early to be told.
+func (s *Session) becomeNative() {
+	s.mu.Lock()
+	s.calls = make(map[uint64]*rpc.Call)
+	draining := s.draining
+	s.mu.Unlock()
+	if draining {
+		s.sendGoAway()
+	}
+}
+
+func (s *Session) sendGoAway() {
+	s.out.Send(wire.AppendGoAway(nil, wire.GoAway{Last: s.last(), Message: "the server is shutting down"}))
+}
+
+// last returns the highest id of a call that was taken.
+func (s *Session) last() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastID
+}
+
+// cancel ends the context of a call in flight. The call keeps its place until its handler has returned.
+func (s *Session) cancel(id uint64) {
+	s.mu.Lock()
+	c := s.calls[id]
+	s.mu.Unlock()
+	if c != nil {
+		c.Cancel(context.Canceled)
+	}
+}

@@ -1,0 +1,233 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// Why a session ends its connection. The errors that Feed and Check return wrap one of these, or one of package wire's.
+var (
+	ErrFirstFrameTimeout = errors.New("no complete frame in time")
+	ErrFrameTimeout      = errors.New("a frame was not completed in time")
+	ErrTooSlow           = errors.New("a frame comes in too slowly")
+	ErrIdle              = errors.New("idle for too long")
+	ErrPipeline          = errors.New("too many calls sent ahead")
+	ErrProtocol          = errors.New("not a protocol of this port")
+)
+
+// protocol is what a Session does with bytes once it knows what they are.
+type protocol interface {
+	// feed consumes b and appends the calls that it completes to s.batch.
+	feed(s *Session, b []byte) error
+
+	// partial reports whether bytes of an unfinished frame are held.
+	partial() bool
+}
+
+// Session is the reading side of one connection. Feed, Check and Closed belong to the connection's event loop; Reply,
+// Drain and Outstanding may be called from any goroutine.
+type Session struct {
+	config *Config
+	out    Output
+	peer   *rpc.Peer
+
+	// Owned by the loop.
+	proto      protocol
+	batch      []*rpc.Call // completed by the current Feed
+	now        time.Time   // of the current Feed
+	opened     time.Time
+	lastByte   time.Time
+	frameStart time.Time // when the unfinished frame began; zero if there is none
+	frameBytes int       // how much of it has come
+	frames     int       // complete frames so far; counts up to 1
+
+	mu       sync.Mutex
+	calls    map[uint64]*rpc.Call // in flight, by id; nil unless the protocol is the native one
+	most     int                  // how large calls has been since it was made
+	waiting  []*rpc.Call          // Thrift calls behind the one that runs
+	serial   bool                 // calls run one after the other
+	inFlight int
+	bytes    int // bodies of the calls in flight
+	draining bool
+	closed   bool
+	lastID   uint64 // highest id taken
+}
+
+// NewSession returns the session of a connection that has just been opened. config must have passed
+// ApplyDefaultsAndValidate.
+func NewSession(config *Config, out Output, peer *rpc.Peer) *Session {
+	now := config.Now()
+	return &Session{config: config, out: out, peer: peer, proto: &detector{}, opened: now, lastByte: now}
+}
+
+// Feed consumes b, which it does not keep. An error is final: the connection is to be closed with it, after what has
+// been sent so far was flushed.
+func (s *Session) Feed(b []byte) error {
+	s.now = s.config.Now()
+	s.lastByte = s.now
+	before := s.frames
+	err := s.proto.feed(s, b)
+	switch {
+	case !s.proto.partial():
+		s.frameStart, s.frameBytes = time.Time{}, 0
+	case s.frameStart.IsZero() || s.frames != before:
+		s.frameStart, s.frameBytes = s.now, 0
+	default:
+		s.frameBytes += len(b)
+	}
+	if len(s.batch) > 0 {
+		s.config.Dispatcher.Dispatch(s.batch)
+		clear(s.batch)
+		s.batch = s.batch[:0]
+		if cap(s.batch) > keepBatch {
+			s.batch = nil
+		}
+	}
+	return err
+}
+
+// keepBatch is the largest batch whose slice an idle connection keeps.
+const keepBatch = 16
+
+// keepCalls is how many calls may have been in flight at once before their map is dropped when it is empty.
+const keepCalls = 64
+
+// complete notes that a whole frame has been read.
+func (s *Session) complete() { s.frames++ }
+
+// Check returns why the connection must be closed by now, nil if it need not be.
+func (s *Session) Check(now time.Time) error {
+	switch held := now.Sub(s.frameStart); {
+	case s.frames == 0:
+		if d := now.Sub(s.opened); d > s.config.FirstFrameTimeout {
+			return fmt.Errorf("%w: nothing for %v", ErrFirstFrameTimeout, d.Round(time.Millisecond))
+		}
+	case s.frameStart.IsZero():
+		if s.config.IdleTimeout > 0 && now.Sub(s.lastByte) > s.config.IdleTimeout && s.Outstanding() == 0 {
+			return fmt.Errorf("%w: %v", ErrIdle, now.Sub(s.lastByte).Round(time.Second))
+		}
+	case held > s.config.FrameTimeout:
+		return fmt.Errorf("%w: held open for %v", ErrFrameTimeout, held.Round(time.Millisecond))
+	case held > rateGrace && s.frameBytes < int(held.Seconds()*float64(s.config.MinRate)):
+		return fmt.Errorf("%w: %d bytes in %v", ErrTooSlow, s.frameBytes, held.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// Closed ends the contexts of the calls in flight. Their replies are still taken, and dropped by the output.
+func (s *Session) Closed(error) {
+	s.mu.Lock()
+	s.closed = true
+	calls := make([]*rpc.Call, 0, len(s.calls))
+	for _, c := range s.calls {
+		calls = append(calls, c)
+	}
+	s.mu.Unlock()
+	for _, c := range calls {
+		c.Cancel(context.Canceled)
+	}
+}
+
+// Drain tells the peer that no further call will be taken, where its protocol can say so. Calls that come all the same
+// are refused as not executed.
+func (s *Session) Drain() {
+	s.mu.Lock()
+	tell := !s.draining && s.calls != nil
+	s.draining = true
+	s.mu.Unlock()
+	if tell {
+		s.sendGoAway()
+	}
+}
+
+// Outstanding returns how many calls have been taken and not answered.
+func (s *Session) Outstanding() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inFlight
+}
+
+// take counts c as in flight and puts it into the batch, or refuses it. An error ends the connection.
+func (s *Session) take(c *rpc.Call) error {
+	c.Received = s.now
+	c.Peer = s.peer
+	c.Size = len(c.Body)
+	s.mu.Lock()
+	behind := s.serial && s.inFlight > 0
+	refusal := s.admitLocked(c, behind)
+	if refusal == nil && behind {
+		s.waiting = append(s.waiting, c)
+	}
+	s.mu.Unlock()
+	switch {
+	case refusal == nil && !behind:
+		s.batch = append(s.batch, c)
+	case refusal != nil && behind:
+		return fmt.Errorf("%w: %w", ErrPipeline, refusal) // a reply would overtake those before it
+	case refusal != nil:
+		s.refuse(c, refusal)
+	}
+	return nil
+}
+
+// admitLocked counts c as in flight, or says why it cannot be.
+func (s *Session) admitLocked(c *rpc.Call, behind bool) *rpc.Error {
+	switch {
+	case s.draining && !behind: // one behind others was sent before the peer could know
+		return rpc.NewError(rpc.Unavailable, "the server is shutting down")
+	case s.inFlight >= s.config.MaxCalls:
+		return rpc.NewError(rpc.ResourceExhausted, fmt.Sprintf("the server is busy: %d calls of this connection are in flight", s.inFlight))
+	case s.inFlight > 0 && s.bytes+c.Size > s.config.MaxCallBytes:
+		return rpc.NewError(rpc.ResourceExhausted, fmt.Sprintf("the server is busy: calls of this connection hold %d bytes", s.bytes))
+	}
+	s.inFlight++
+	s.bytes += c.Size
+	s.lastID = max(s.lastID, c.ID)
+	if s.calls != nil {
+		s.calls[c.ID] = c
+		s.most = max(s.most, len(s.calls))
+	}
+	return nil
+}
+
+// refuse answers a call that was not taken.
+func (s *Session) refuse(c *rpc.Call, err *rpc.Error) {
+	err.Execution = rpc.NotExecuted
+	s.out.Reply(c, rpc.Reply{Err: err})
+}
+
+// Reply implements rpc.Replier for the calls of this session: it passes the reply on, frees the call's place, and sends
+// the next call on its way where calls run one after the other.
+func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
+	s.out.Reply(c, reply)
+	s.mu.Lock()
+	s.inFlight--
+	s.bytes -= c.Size
+	if s.calls != nil {
+		delete(s.calls, c.ID)
+		if len(s.calls) == 0 && s.most > keepCalls { // a map never shrinks
+			s.calls, s.most = make(map[uint64]*rpc.Call), 0
+		}
+	}
+	var next []*rpc.Call
+	if len(s.waiting) > 0 {
+		next = []*rpc.Call{s.waiting[0]}
+		s.waiting[0] = nil
+		if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
+			s.waiting = nil
+		}
+	}
+	drained := s.draining && s.inFlight == 0
+	s.mu.Unlock()
+	if next != nil {
+		s.config.Dispatcher.Dispatch(next)
+	}
+	if drained && s.config.Answered != nil {
+		s.config.Answered()
+	}
+}

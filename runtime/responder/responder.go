@@ -1,0 +1,222 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// Conn is the connection that a Responder writes to. Its methods may be called from any goroutine, also after the
+// connection has ended.
+type Conn interface {
+	// Wake asks that the loop take the pending output soon.
+	Wake()
+
+	// Abort ends the connection without writing what is pending.
+	Abort(reason error)
+}
+
+// Options configures a Responder. The zero value of each field means its default.
+type Options struct {
+	// MaxPending is how many bytes of output a connection may have waiting before it is given up as a slow consumer;
+	// default 64 MiB.
+	MaxPending int
+}
+
+const (
+	defaultMaxPending = 64 << 20
+
+	// batchSize is the size of the buffers that small replies share, and shareLimit the size up to which a reply is small:
+	// below it copying is cheaper than a further element in the vector of a write.
+	batchSize  = 64 << 10
+	shareLimit = 16 << 10
+
+	// maxScratch is the largest encoding buffer worth keeping for the next reply.
+	maxScratch = 64 << 10
+)
+
+func (o *Options) applyDefaultsAndValidate() error {
+	if o.MaxPending == 0 {
+		o.MaxPending = defaultMaxPending
+	}
+	if o.MaxPending < 0 {
+		return fmt.Errorf("responder: MaxPending %d is negative", o.MaxPending)
+	}
+	return nil
+}
+
+// ErrSlowConsumer is why a connection ends whose peer does not read its replies.
+var ErrSlowConsumer = errors.New("slow consumer: the peer does not read its replies")
+
+// Factory makes Responders that share options and buffers.
+type Factory struct {
+	opts    Options
+	scratch sync.Pool // *[]byte: what one reply is encoded into
+	batches sync.Pool // *[]byte of capacity batchSize: what small replies are gathered in
+}
+
+// NewFactory returns a Factory.
+func NewFactory(opts Options) (*Factory, error) {
+	if err := opts.applyDefaultsAndValidate(); err != nil {
+		return nil, err
+	}
+	f := &Factory{opts: opts}
+	f.scratch.New = func() any { b := make([]byte, 0, 4<<10); return &b }
+	f.batches.New = func() any { b := make([]byte, 0, batchSize); return &b }
+	return f, nil
+}
+
+// New returns the Responder of one connection.
+func (f *Factory) New(conn Conn) *Responder { return &Responder{factory: f, conn: conn} }
+
+// Responder is the output of one connection. Reply and Send may be called from any goroutine, Next and Written by the
+// connection's loop alone. Idle, it holds no buffer.
+type Responder struct {
+	factory *Factory
+	conn    Conn
+
+	mu      sync.Mutex
+	pending []segment
+	bytes   int // in pending and writing
+	closed  bool
+
+	// Owned by the loop.
+	writing []segment
+	vector  [][]byte
+}
+
+// segment is a piece of output: a shared batch, which goes back to the factory, or one reply's own buffer.
+type segment struct {
+	b     []byte
+	batch *[]byte // nil for a reply's own buffer
+}
+
+// Reply implements rpc.Replier.
+func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
+	c.Cancel(context.Canceled) // for those who still hold the handler's context
+	if c.Oneway {
+		return
+	}
+	scratch := r.factory.scratch.Get().(*[]byte)
+	b := c.Dialect.AppendReply((*scratch)[:0], c, reply)
+	own := len(b) > shareLimit
+	r.append(b, own)
+	grown := cap(b) > cap(*scratch)
+	switch {
+	case !own && cap(b) <= maxScratch:
+		*scratch = b
+	case own && !grown:
+		return // the scratch itself left with the output
+	}
+	r.factory.scratch.Put(scratch)
+}
+
+// Send queues bytes that are no reply, such as a control frame. b is copied.
+func (r *Responder) Send(b []byte) { r.append(b, false) }
+
+// append queues b, as it is if own is set, else copied into a shared batch.
+func (r *Responder) append(b []byte, own bool) {
+	if len(b) == 0 {
+		return
+	}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return
+	}
+	if r.bytes+len(b) > r.factory.opts.MaxPending {
+		r.closed = true
+		r.dropLocked()
+		r.mu.Unlock()
+		r.conn.Abort(ErrSlowConsumer)
+		return
+	}
+	r.bytes += len(b)
+	wake := len(r.pending) == 0
+	if own {
+		r.pending = append(r.pending, segment{b: b})
+	} else {
+		r.shareLocked(b)
+	}
+	r.mu.Unlock()
+	if wake {
+		r.conn.Wake()
+	}
+}
+
+// shareLocked copies b to the end of the last batch, or into a new one.
+func (r *Responder) shareLocked(b []byte) {
+	if n := len(r.pending); n > 0 {
+		last := &r.pending[n-1]
+		if last.batch != nil && len(last.b)+len(b) <= cap(last.b) {
+			last.b = append(last.b, b...)
+			return
+		}
+	}
+	batch := r.factory.batches.Get().(*[]byte)
+	r.pending = append(r.pending, segment{b: append((*batch)[:0], b...), batch: batch})
+}
+
+// Next returns buffers to write now: whole ones, in order, at least one if anything is pending, and no more than limit
+// bytes otherwise. They stay valid until Written. It must not be called again before.
+func (r *Responder) Next(limit int) [][]byte {
+	r.mu.Lock()
+	n, size := 0, 0
+	for n < len(r.pending) && (n == 0 || size+len(r.pending[n].b) <= limit) {
+		size += len(r.pending[n].b)
+		n++
+	}
+	r.writing = append(r.writing, r.pending[:n]...)
+	rest := copy(r.pending, r.pending[n:])
+	clear(r.pending[rest:])
+	r.pending = r.pending[:rest]
+	r.mu.Unlock()
+	for _, s := range r.writing {
+		r.vector = append(r.vector, s.b)
+	}
+	return r.vector
+}
+
+// Written says that the buffers of the last Next are not needed any more.
+func (r *Responder) Written() {
+	size := 0
+	for _, s := range r.writing {
+		size += len(s.b)
+		if s.batch != nil {
+			*s.batch = s.b[:0]
+			r.factory.batches.Put(s.batch)
+		}
+	}
+	clear(r.writing)
+	clear(r.vector)
+	r.writing, r.vector = r.writing[:0], r.vector[:0]
+	r.mu.Lock()
+	r.bytes -= size
+	r.mu.Unlock()
+}
+
+// Pending returns how many bytes wait to be written.
+func (r *Responder) Pending() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes
+}
+
+// Close drops what is pending; replies that come later are dropped too. The connection's loop calls it when the
+// connection has ended.
+func (r *Responder) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.dropLocked()
+	r.mu.Unlock()
+}
+
+func (r *Responder) dropLocked() {
+	for _, s := range r.pending {
+		r.bytes -= len(s.b)
+	}
+	r.pending = nil
+}

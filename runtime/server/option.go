@@ -1,0 +1,102 @@
+package server
+
+import (
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/handler"
+	"github.com/kuafu-rpc/kuafu/runtime/listener"
+	"github.com/kuafu-rpc/kuafu/runtime/reader"
+	"github.com/kuafu-rpc/kuafu/runtime/responder"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// Option configures a Server.
+type Option interface {
+	apply(*options)
+}
+
+type optionFunc func(*options)
+
+func (f optionFunc) apply(o *options) { f(o) }
+
+// options holds the options of every stage. Defaults are filled in by the stages themselves.
+type options struct {
+	logger    *slog.Logger
+	listen    listener.ListenOptions
+	listener  listener.Options
+	reader    reader.Config
+	handler   handler.Options
+	responder responder.Options
+	dialect   wire.Dialect
+}
+
+// WithLogger sets where the server logs; default slog.Default.
+func WithLogger(l *slog.Logger) Option { return optionFunc(func(o *options) { o.logger = l }) }
+
+// WithWorkers sets how many calls run at once; default 256.
+func WithWorkers(n int) Option { return optionFunc(func(o *options) { o.handler.Workers = n }) }
+
+// WithQueue sets how many calls may wait for a worker; default 100 for each worker. One more is refused with
+// rpc.ResourceExhausted.
+func WithQueue(n int) Option { return optionFunc(func(o *options) { o.handler.Queue = n }) }
+
+// WithLoops sets how many event loops read and write the connections; default GOMAXPROCS.
+func WithLoops(n int) Option { return optionFunc(func(o *options) { o.listener.Loops = n }) }
+
+// WithMaxConns bounds the connections in all, and those of one IP address. 0 stands for the default: 65,536 or 80 % of
+// the process's open files, whichever is less, and 1,024; negative for no bound.
+func WithMaxConns(all, perIP int) Option {
+	return optionFunc(func(o *options) { o.listener.MaxConns, o.listener.MaxConnsPerIP = all, perIP })
+}
+
+// WithMaxCalls bounds the unanswered calls of one connection; default 4096. One more is refused with
+// rpc.ResourceExhausted.
+func WithMaxCalls(n int) Option { return optionFunc(func(o *options) { o.reader.MaxCalls = n }) }
+
+// WithMaxMessage bounds a message in bytes: as one frame on the wire, default 16,384,000, and decompressed, default
+// 64 MiB. 0 stands for the default.
+func WithMaxMessage(frame, decompressed int) Option {
+	return optionFunc(func(o *options) {
+		o.reader.MaxFrame, o.reader.MaxMessage, o.dialect.MaxMessage = frame, decompressed, decompressed
+	})
+}
+
+// WithMaxPending bounds the output in bytes that waits for a peer to read it; default 64 MiB. A connection that exceeds
+// it is closed.
+func WithMaxPending(bytes int) Option {
+	return optionFunc(func(o *options) { o.responder.MaxPending = bytes })
+}
+
+// WithFrameTimeouts sets how long a new connection may take to its first complete frame, default 10 s, and how long any
+// later frame may take, default 30 s. 0 stands for the default.
+func WithFrameTimeouts(first, later time.Duration) Option {
+	return optionFunc(func(o *options) { o.reader.FirstFrameTimeout, o.reader.FrameTimeout = first, later })
+}
+
+// WithIdleTimeout sets after how long a connection without calls is closed; default 10 min, negative for never.
+func WithIdleTimeout(d time.Duration) Option {
+	return optionFunc(func(o *options) { o.reader.IdleTimeout = d })
+}
+
+// WithStallTimeout sets how long a peer may not read anything while output waits for it; default 10 s. Then the connection
+// is closed.
+func WithStallTimeout(d time.Duration) Option {
+	return optionFunc(func(o *options) { o.listener.StallTimeout = d })
+}
+
+// WithCompression sets from which size on a native reply's body is compressed with Snappy; default 4 KiB, negative for
+// never. A method's own (compress = "...") goes first.
+func WithCompression(threshold int) Option {
+	return optionFunc(func(o *options) { o.dialect.Threshold = threshold })
+}
+
+// WithSocketMode sets the file mode of Unix sockets; default 0660.
+func WithSocketMode(mode fs.FileMode) Option {
+	return optionFunc(func(o *options) { o.listen.SocketMode = mode })
+}
+
+// WithBanner sets what the server tells peers that speak another protocol, one line without its full stop; default a
+// text in general terms.
+func WithBanner(text string) Option { return optionFunc(func(o *options) { o.reader.Banner = text }) }
