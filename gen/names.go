@@ -1,0 +1,163 @@
+package gen
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/kuafu-rpc/kuafu/idl"
+	"github.com/kuafu-rpc/kuafu/idl/schema"
+)
+
+// part names something that is generated for a definition besides the definition itself.
+type part struct {
+	of   any // *schema.Struct, *schema.Service, serviceFunc or *schema.Field
+	role role
+}
+
+type role int
+
+const (
+	roleNew    role = iota // NewX of a struct with defaults
+	roleGetter             // GetX of an optional field with a default
+	roleBind               // NewXService
+	roleClient             // XClient
+	roleDial               // NewXClient
+	roleMethod             // the rpc.Method of a function
+	roleAsync              // XAsync
+	roleCall               // XYCall, a call on its way
+	roleArgs               // arguments as a client writes them
+	roleParams             // arguments as a server reads them
+	roleResult             // result as a server writes it
+	roleReply              // result as a client reads it
+)
+
+// serviceFunc is a function as one service has it: inherited functions belong to several.
+type serviceFunc struct {
+	service  *schema.Service
+	function *schema.Function
+}
+
+// allocate gives every package-level name of p, and the names inside its structs and services. What the author of the
+// IDL named comes first, derived names make way; within a group the order is that of the files' names and their
+// lines. So a name changes only when something before it takes it.
+func (g *generator) allocate(p *pkg) {
+	units := slices.Clone(p.units)
+	slices.SortFunc(units, func(a, b *unit) int {
+		return cmp.Or(cmp.Compare(a.file.Base, b.file.Base), cmp.Compare(a.file.Path, b.file.Path))
+	})
+	p.scope = newScope(reservedWords)
+	each := func(visit func(d schema.Definition)) {
+		for _, u := range units {
+			for _, d := range u.file.Order {
+				visit(d)
+			}
+		}
+	}
+	claim := func(key any, name string) { g.names[key] = p.scope.claim(name) }
+
+	each(func(d schema.Definition) {
+		switch d.(type) {
+		case *schema.Typedef, *schema.Enum, *schema.Struct:
+			claim(d, exportedName(d.DefName()))
+		}
+	})
+	each(func(d schema.Definition) {
+		if s, ok := d.(*schema.Service); ok {
+			claim(s, exportedName(s.Name))
+		}
+	})
+	each(func(d schema.Definition) {
+		if c, ok := d.(*schema.Const); ok {
+			claim(c, exportedName(c.Name))
+		}
+	})
+	each(func(d schema.Definition) {
+		if en, ok := d.(*schema.Enum); ok {
+			for _, v := range en.Values {
+				claim(v, g.names[en]+exportedName(v.Name))
+			}
+		}
+	})
+	each(func(d schema.Definition) {
+		switch d := d.(type) {
+		case *schema.Struct:
+			if g.hasDefaults(d) {
+				claim(part{d, roleNew}, "New"+g.names[d])
+			}
+			g.allocateFields(d)
+		case *schema.Service:
+			g.allocateService(p, d)
+		}
+	})
+	for _, u := range units {
+		g.importNames(u)
+	}
+}
+
+// allocateFields names the fields and getters of a struct.
+func (g *generator) allocateFields(d *schema.Struct) {
+	s := newScope(wordSet("EncodeThrift DecodeThrift String"))
+	if d.Kind == idl.StructException {
+		s["Error"] = true
+	}
+	for _, f := range d.Fields {
+		g.names[f] = s.claim(exportedName(f.Name))
+	}
+	for _, f := range d.Fields {
+		if hasGetter(f) {
+			g.names[part{f, roleGetter}] = s.claim("Get" + g.names[f])
+		}
+	}
+}
+
+// allocateService names what is generated for a service, and its methods. Inherited functions come first, so that they
+// keep the names they have in the ancestor's interface.
+func (g *generator) allocateService(p *pkg, d *schema.Service) {
+	name := g.names[d]
+	claim := func(key any, name string) { g.names[key] = p.scope.claim(name) }
+	claim(part{d, roleBind}, "New"+name+"Service")
+	claim(part{d, roleClient}, name+"Client")
+	claim(part{d, roleDial}, "New"+name+"Client")
+
+	all := d.AllFunctions()
+	methods := make(scope)
+	for _, f := range all {
+		g.names[serviceFunc{d, f}] = methods.claim(exportedName(f.Name))
+	}
+	for _, f := range all {
+		sf := serviceFunc{d, f}
+		method := g.names[sf]
+		g.names[part{sf, roleAsync}] = methods.claim(method + "Async")
+		claim(part{sf, roleCall}, name+method+"Call")
+		private := unexportedName(name) + method
+		claim(part{sf, roleMethod}, private+"Method")
+		claim(part{sf, roleArgs}, private+"Args")
+		claim(part{sf, roleParams}, private+"Params")
+		claim(part{sf, roleResult}, private+"Result")
+		claim(part{sf, roleReply}, private+"Reply")
+	}
+}
+
+// parameterNames returns the Go names of a function's arguments, in order.
+func (e *emitter) parameterNames(fields []*schema.Field) []string {
+	s := newScope(reservedWords, clientNames)
+	for _, name := range e.imports {
+		s[name] = true
+	}
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = s.claim(unexportedName(f.Name))
+	}
+	return names
+}
+
+// memberNames returns the names of the fields that hold arguments or exceptions in the unexported structs of a
+// function.
+func memberNames(fields []*schema.Field) []string {
+	s := newScope(reservedWords, wordSet("success has outcome"))
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = s.claim(unexportedName(f.Name))
+	}
+	return names
+}

@@ -1,0 +1,94 @@
+package gen
+
+import (
+	"strings"
+
+	"github.com/kuafu-rpc/kuafu/idl/schema"
+)
+
+// binding prints NewXService, which makes an rpc.Service of an implementation.
+func (e *emitter) binding(d *schema.Service, methods []*method) {
+	name := e.names[part{d, roleBind}]
+	e.P("// ", name, " makes impl a service that a server can register. The methods of impl may be called concurrently.")
+	e.P("func ", name, "(impl ", e.names[d], ") *", e.rpc("Service"), " {")
+	e.P("return &", e.rpc("Service"), "{")
+	e.P("Name: ", quote(d.Name), ",")
+	var ancestors []string
+	for a := d.Extends; a != nil; a = a.Extends {
+		ancestors = append(ancestors, quote(a.Name))
+	}
+	if len(ancestors) > 0 {
+		e.P("Ancestors: []string{", strings.Join(ancestors, ", "), "},")
+	}
+	if len(methods) > 0 {
+		e.P("Handlers: []", e.rpc("Handler"), "{")
+		for _, m := range methods {
+			e.handler(m)
+		}
+		e.P("},")
+	}
+	e.P("}")
+	e.P("}")
+	e.P()
+}
+
+// handler prints the rpc.Handler of a method.
+func (e *emitter) handler(m *method) {
+	params := e.names[part{m.serviceFunc, roleParams}]
+	e.P("{")
+	e.P("Method: &", e.names[part{m.serviceFunc, roleMethod}], ",")
+	e.P("NewArgs: func() ", e.codec("Decodable"), " { return new(", params, ") },")
+	args := make([]string, 0, len(m.Args)+1)
+	args = append(args, "ctx")
+	for i, f := range m.Args {
+		if f.Type.Kind == schema.KindStruct {
+			args = append(args, "&p."+m.members[i])
+		} else {
+			args = append(args, "p."+m.members[i])
+		}
+	}
+	call := "impl." + m.goName + "(" + strings.Join(args, ", ") + ")"
+	e.P("Invoke: func(ctx ", e.use("context"), ".Context, args ", e.codec("Decodable"), ") (", e.codec("Encodable"), ", error) {")
+	if len(m.Args) > 0 {
+		e.P("p := args.(*", params, ")")
+	}
+	e.invocation(m, call)
+	e.P("},")
+	e.P("},")
+}
+
+// invocation prints the call of the implementation, and makes its outcome a result.
+func (e *emitter) invocation(m *method, call string) {
+	result := e.names[part{m.serviceFunc, roleResult}]
+	switch {
+	case m.Oneway:
+		e.P("return nil, ", call)
+		return
+	case m.Result == nil:
+		e.P("err := ", call)
+	default:
+		e.P("success, err := ", call)
+	}
+	e.P("if err != nil {")
+	if len(m.Throws) > 0 {
+		e.P("r := new(", result, ")")
+		for _, member := range m.throws {
+			e.P("if ", e.use("errors"), ".As(err, &r.", member, ") && r.", member, " != nil {")
+			e.P("return r, r.", member)
+			e.P("}")
+		}
+	}
+	e.P("return nil, err")
+	e.P("}")
+	switch {
+	case m.Result == nil:
+		e.P("return new(", result, "), nil")
+	case m.Result.Kind == schema.KindStruct:
+		e.P("if success == nil {")
+		e.P("return nil, ", e.rpc("NewError"), "(", e.rpc("Internal"), ", ", quote(m.fullName()+" returned no result"), ")")
+		e.P("}")
+		fallthrough
+	default:
+		e.P("return &", result, "{success: success}, nil")
+	}
+}
