@@ -22,7 +22,7 @@ type Decoder struct {
 	chunk   []byte
 	chunkAt int
 
-	budget int   // bytes that may still be allocated for this message
+	budget int64 // bytes that may still be allocated for this message
 	spare  []any // what New returns after an error
 	err    error
 }
@@ -46,7 +46,7 @@ func NewDecoder(enc Encoding, b []byte) *Decoder {
 // Reset starts reading a new message, b, in encoding enc. Strings and binaries are copied, those of a message of up to
 // 32 KiB sharing one allocation; b belongs to the caller again when decoding is done.
 func (d *Decoder) Reset(enc Encoding, b []byte) {
-	*d = Decoder{b: b, compact: enc == Compact, budget: AllocFactor*len(b) + AllocBase}
+	*d = Decoder{b: b, compact: enc == Compact, budget: AllocFactor*int64(len(b)) + AllocBase}
 	if !enc.Valid() {
 		d.fail(Unsupported, "%s", enc)
 	}

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"unsafe"
 )
@@ -92,7 +91,7 @@ func (d *Decoder) copyString(n int) []byte {
 	if n < largeString {
 		size = min(chunkSize, d.Remaining())
 	}
-	if !d.charge(allocSize(size)) {
+	if !d.charge(allocSize(int64(size))) {
 		return nil
 	}
 	c := append([]byte(nil), d.b[d.pos:d.pos+size]...)
@@ -104,24 +103,23 @@ func (d *Decoder) copyString(n int) []byte {
 }
 
 // charge takes n bytes from the message's budget; if it returns false, they must not be allocated.
-func (d *Decoder) charge(n int) bool {
+func (d *Decoder) charge(n int64) bool {
 	if n > d.budget {
-		d.fail(LimitReached, "the message asks for %d bytes of memory where %d of %d per byte received are left", n, d.budget,
-			AllocFactor)
+		d.fail(LimitReached, "value needs %d bytes of memory, %d are left of what the size of the message allows", n, d.budget)
 		return false
 	}
 	d.budget -= n
 	return true
 }
 
-// allocSize returns at least what the memory allocator takes for n bytes: it rounds up to one of its size classes, which
-// are 1.45 times apart at most (at 33 bytes) and less than 1.2 times from 100 bytes on, or, from 32 KiB on, to pages of
+// allocSize returns at least what the memory allocator takes for n bytes. It rounds up to one of its size classes, which
+// are at most 1.45 times apart at 33 bytes, and less than 1.2 times from 100 bytes on, or, from 32 KiB on, to pages of
 // 8 KiB.
-func allocSize(n int) int {
+func allocSize(n int64) int64 {
 	switch {
 	case n == 0:
 		return 0
-	case n <= chunkSize:
+	case n <= 32<<10:
 		return n + n/5 + 16
 	}
 	return n + 8<<10
@@ -131,31 +129,24 @@ func allocSize(n int) int {
 // message; the result is empty, never nil, if that exceeds the message's budget.
 func MakeSlice[T any](d *Decoder, n int) []T {
 	var zero T
-	if n <= 0 {
-		return []T{}
-	}
-	// n is at most MaxElements if a header said it, but a T may have any size.
-	if size := uint64(n) * uint64(unsafe.Sizeof(zero)); size > math.MaxInt32 || !d.charge(allocSize(int(size))) {
-		d.fail(LimitReached, "%d elements of %d bytes each", n, unsafe.Sizeof(zero))
+	if n <= 0 || !d.charge(allocSize(int64(n)*int64(unsafe.Sizeof(zero)))) {
 		return []T{}
 	}
 	return make([]T, n)
 }
 
 // MakeMap returns an empty map with room for the n entries of a map whose header said n. Its memory is charged to the
-// message. If that exceeds the message's budget, no room is reserved. After an error it may be nil if n is 0.
+// message. If that exceeds the message's budget, no room is reserved. After an error the map is nil if n is 0.
 func MakeMap[K comparable, V any](d *Decoder, n int) map[K]V {
 	if n <= 0 && d.err != nil {
 		return nil
 	}
-	var k K
-	var v V
 	var slot struct {
-		k K
-		v V
+		key   K
+		value V
 	}
 	hint := mapHint(n)
-	if !d.charge(mapSize(hint, unsafe.Sizeof(k), unsafe.Sizeof(v), unsafe.Sizeof(slot))) {
+	if !d.charge(mapSize(hint, unsafe.Sizeof(slot.key), unsafe.Sizeof(slot.value), unsafe.Sizeof(slot))) {
 		return map[K]V{}
 	}
 	return make(map[K]V, hint)
@@ -165,7 +156,7 @@ func MakeMap[K comparable, V any](d *Decoder, n int) map[K]V {
 // included, all calls for one T return the same value, because loops that are under way may ask for any number of them.
 func New[T any](d *Decoder) *T {
 	var zero T
-	if d.charge(allocSize(int(unsafe.Sizeof(zero)))) && d.err == nil {
+	if d.err == nil && d.charge(allocSize(int64(unsafe.Sizeof(zero)))) {
 		return new(T)
 	}
 	for _, p := range d.spare {
@@ -178,51 +169,51 @@ func New[T any](d *Decoder) *T {
 	return p
 }
 
-// Go's maps: eight slots and eight control bytes to a group; up to eight entries take one group, more take tables of up
-// to 1024 slots, a power of two, of which seven eighths may be used; a table that overflows is replaced by two.
+// How Go lays out maps. A group is eight slots and eight control bytes. Up to eight entries are in one group; more are in
+// tables of up to 1024 slots, a power of two, of which seven eighths are used; a table that overflows is replaced by two.
 const (
 	groupSlots  = 8
 	tableSlots  = 1024
-	tableUsable = tableSlots / 8 * 7
 	inlineLimit = 128 // larger keys and values are allocated one by one
-	mapHeader   = 64
-	tableHeader = 64
+	mapOverhead = 64  // what a map, or a table, needs besides its groups
 )
 
-// mapHint returns the number of entries to ask of make for n entries. Beyond one table, entries spread unevenly over the
-// tables; some room more keeps most of them from being allocated twice.
+// mapHint returns the number of entries to ask of make for n entries. Entries spread unevenly over several tables; a
+// little more room keeps nearly all tables from overflowing.
 func mapHint(n int) int {
-	if n <= tableUsable {
+	if n <= tableSlots/8*7 {
 		return max(n, 0)
 	}
 	return n + n/8
 }
 
-// mapSize returns at least what Go allocates for a map of hint entries.
-func mapSize(hint int, key, value, slot uintptr) int {
-	extra := 0
+// mapSize returns at least what Go allocates for a map with room for hint entries, and for that many entries.
+func mapSize(hint int, key, value, slot uintptr) int64 {
+	const pointer = unsafe.Sizeof(uintptr(0))
+	var each int64
 	if key > inlineLimit {
-		extra += allocSize(int(key))
-		slot += 8 - key
+		each += allocSize(int64(key))
+		slot -= key - pointer
 	}
 	if value > inlineLimit {
-		extra += allocSize(int(value))
-		slot += 8 - value
+		each += allocSize(int64(value))
+		slot -= value - pointer
 	}
-	group := groupSlots * (1 + int(slot))
-	if hint <= groupSlots {
-		if hint == 0 {
-			return mapHeader
-		}
-		return mapHeader + allocSize(group) + hint*extra
+	group := groupSlots * (1 + int64(slot))
+	switch {
+	case hint == 0:
+		return mapOverhead
+	case hint <= groupSlots:
+		return mapOverhead + allocSize(group) + int64(hint)*each
 	}
 	slots := hint*8/7 + 1
 	tables := ceilPow2((slots + tableSlots - 1) / tableSlots)
-	perTable := ceilPow2((slots + tables - 1) / tables)
+	perTable := max(ceilPow2((slots+tables-1)/tables), groupSlots)
 	if tables > 1 {
-		tables += tables/16 + 2
+		tables += tables/16 + 2 // for those that overflow all the same
 	}
-	return mapHeader + tables*(tableHeader+allocSize(perTable/groupSlots*group)) + hint*extra
+	return mapOverhead + int64(tables)*(mapOverhead+allocSize(int64(perTable)/groupSlots*group)) + int64(hint)*each
 }
 
+// ceilPow2 returns the smallest power of two that is at least n, which is positive.
 func ceilPow2(n int) int { return 1 << bits.Len(uint(n-1)) }

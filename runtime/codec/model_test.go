@@ -53,7 +53,7 @@ func random(r *rand.Rand, t codec.Type, depth int) value {
 	case codec.String, codec.UUID:
 		v.bytes = make([]byte, 16)
 		if t == codec.String {
-			v.bytes = make([]byte, r.IntN(1<<r.IntN(10)))
+			v.bytes = make([]byte, r.IntN(1<<r.IntN(9)))
 		}
 		for i := range v.bytes {
 			v.bytes[i] = byte(r.Uint32())
@@ -61,13 +61,13 @@ func random(r *rand.Rand, t codec.Type, depth int) value {
 	case codec.List, codec.Set:
 		e := pick()
 		v.elem = [2]codec.Type{e, e}
-		fill(r.IntN(1<<r.IntN(6)), e)
+		fill(r.IntN(1<<r.IntN(5)), e)
 	case codec.Map:
 		v.elem = [2]codec.Type{pick(), pick()}
-		fill(2*r.IntN(1<<r.IntN(4)), v.elem[0], v.elem[1])
+		fill(2*r.IntN(1<<r.IntN(3)), v.elem[0], v.elem[1])
 	case codec.Struct:
 		id := int16(bits(16))
-		for range r.IntN(8) {
+		for range r.IntN(6) {
 			v.ids = append(v.ids, id)
 			fill(1, pick())
 			if id += int16(r.IntN(20)); r.IntN(8) == 0 {

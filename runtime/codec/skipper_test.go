@@ -62,7 +62,7 @@ func checkSkipper(t *testing.T, enc codec.Encoding, typ codec.Type, b []byte, r 
 func TestSkipperAgreesWithDecoder(t *testing.T) {
 	for seed := range uint64(1000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		v := random(r, allTypes[r.IntN(len(allTypes))], 1+r.IntN(5))
+		v := random(r, allTypes[r.IntN(len(allTypes))], 1+r.IntN(4))
 		for _, enc := range encodings {
 			b := append(reference(nil, enc, v), "what follows"...)
 			checkSkipper(t, enc, v.typ, b, r)
