@@ -25,7 +25,7 @@ type Dialect struct {
 	MaxMessage int // the largest message that is unframed or was decompressed; 0 is DefaultMaxMessage
 
 	// For clients that speak THeader. Servers answer with the transforms of the call, and without info headers.
-	Transforms []Transform // at most MaxTransforms, in the order in which the receiver undoes them
+	Transforms []Transform // at most MaxTransforms, in the order in which they are applied
 	Info       []byte      // sent with every call; AppendInfo makes it
 }
 
@@ -134,8 +134,8 @@ func (d *Dialect) Open(c *rpc.Call) error {
 }
 
 // AppendReply appends the reply in the dialect, and with the transforms, of the call. It appends nothing if the message
-// was of type Oneway, and nothing if the method is: clients older than Thrift 0.9.3 send those as calls and wait for no
-// answer either. A result that cannot be encoded, or exceeds the limits, is replaced with an exception.
+// was of type Oneway, and nothing if the method is: not a few clients, Apache's Go library among them, send those as
+// calls and yet wait for no answer. A result that cannot be encoded, or exceeds the limits, is replaced with an exception.
 func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
 	if c.Oneway || c.Handler != nil && c.Handler.Method.Oneway {
 		return dst

@@ -84,7 +84,7 @@ func TestTransforms(t *testing.T) {
 			out.ReadFrom(snappy.NewReader(bytes.NewReader(b)))
 			return out.Bytes()
 		}},
-		{"zlib of raw snappy", "02 01 03", func(b []byte) []byte { return stored(literal(b)) }, func(b []byte) []byte { return block(inflateAll(b)) }},
+		{"zlib of raw snappy", "02 03 01", func(b []byte) []byte { return stored(literal(b)) }, func(b []byte) []byte { return block(inflateAll(b)) }},
 		{"none and zlib", "02 00 01", stored, inflateAll},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -348,7 +348,7 @@ func FuzzTHeader(f *testing.F) {
 		frame(f, "00 01 01", deflate(call)),
 		frame(f, "00 01 03", literal(call)),
 		frame(f, "00 01 03", snappyStream(call)),
-		frame(f, "00 02 01 03", stored(literal(call))),
+		frame(f, "00 02 03 01", stored(literal(call))),
 		frame(f, "02 00 01 02 01 61 00 00 01 62", unhex(f, "82 21 07 04 6563686f | 18 02 6869 00")),
 		frame(f, "00 00 02 01 01 61 01 62", call),
 		frame(f, "00 01 05", call),

@@ -29,11 +29,11 @@ const snappyIdentifier = "\xff\x06\x00\x00sNaPpY"
 
 var errTooLarge = errors.New("thrift: the decompressed message exceeds the size limit")
 
-// undo returns the payload with the transforms undone, in the order in which they are listed. No step gives more than
-// limit bytes. The result never shares memory with b.
+// undo returns the payload with the transforms undone, last listed first: Apache's Go and Python libraries list them in
+// the order in which they were applied. No step gives more than limit bytes. The result never shares memory with b.
 func (h *header) undo(b []byte, limit int) ([]byte, error) {
 	var err error
-	for _, t := range h.used() {
+	for _, t := range slices.Backward(h.used()) {
 		if t == Zlib {
 			b, err = inflate(b, limit)
 		} else {
@@ -49,7 +49,7 @@ func (h *header) undo(b []byte, limit int) ([]byte, error) {
 
 // apply returns b with the transforms applied, so that undo finds b again.
 func (h *header) apply(b []byte) []byte {
-	for _, t := range slices.Backward(h.used()) {
+	for _, t := range h.used() {
 		switch {
 		case t == Zlib:
 			b = deflate(b)
