@@ -15,6 +15,7 @@ import (
 type call struct {
 	// Owned by the caller; by the connection while it appends the frame.
 	method *rpc.Method
+	bounds patience
 	frame  []byte // scratch for the encoded call
 	timer  *time.Timer
 	native wire.CallOptions

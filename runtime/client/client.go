@@ -230,22 +230,22 @@ func (c *Client) patience(ctx context.Context, m *rpc.Method) patience {
 // A deadline comes from ctx, else from the method, else from WithTimeout. A call that provably was not sent, because its
 // connection was closing, is sent again on the next one unless its method has retry = "never".
 func (c *Client) Call(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) error {
-	p := c.patience(ctx, m)
 	k := c.calls.Get().(*call)
-	k.method = m
-	if p.timeout > 0 {
+	k.method, k.bounds = m, c.patience(ctx, m)
+	timeout := k.bounds.timeout
+	if timeout > 0 {
 		if k.timer == nil {
-			k.timer = time.NewTimer(p.timeout)
+			k.timer = time.NewTimer(timeout)
 		} else {
-			k.timer.Reset(p.timeout)
+			k.timer.Reset(timeout)
 		}
-		p.expired = k.timer.C
+		k.bounds.expired = k.timer.C
 	}
-	err := c.do(&p, k, args, result)
-	if p.timeout > 0 {
-		k.timer.Stop()
+	err := c.do(k, args, result)
+	if timeout > 0 {
+		k.timer.Stop() // and nothing is left in the channel
 	}
-	k.method, k.reply, k.err = nil, reply{}, nil
+	k.method, k.bounds, k.reply, k.err = nil, patience{}, reply{}, nil
 	c.calls.Put(k)
 	if err != nil {
 		return err
@@ -254,13 +254,13 @@ func (c *Client) Call(ctx context.Context, m *rpc.Method, args codec.Encodable, 
 }
 
 // do sends k and waits for its end.
-func (c *Client) do(p *patience, k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
+func (c *Client) do(k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
 	for tries := 0; ; tries++ {
-		cn, err := c.begin(p, k, args)
+		cn, err := c.begin(k, args)
 		if err != nil || k.method.Oneway {
 			return err
 		}
-		err = cn.wait(p, k)
+		err = cn.wait(k)
 		if err == nil {
 			if err := cn.proto.decode(k.method, &k.reply, result); err != nil {
 				return callError(err, k.method)
@@ -275,7 +275,8 @@ func (c *Client) do(p *patience, k *call, args codec.Encodable, result codec.Dec
 }
 
 // begin sends k on some connection.
-func (c *Client) begin(p *patience, k *call, args codec.Encodable) (*conn, *rpc.Error) {
+func (c *Client) begin(k *call, args codec.Encodable) (*conn, *rpc.Error) {
+	p := &k.bounds
 	for tries := 0; ; tries++ {
 		if p.ctx.Err() != nil {
 			return nil, p.over(k.method, rpc.NotExecuted, "a connection")
@@ -284,7 +285,7 @@ func (c *Client) begin(p *patience, k *call, args codec.Encodable) (*conn, *rpc.
 		if err != nil {
 			return nil, err
 		}
-		if err = cn.proto.send(cn, p, k, args); err == nil {
+		if err = cn.proto.send(cn, k, args); err == nil {
 			return cn, nil
 		}
 		if tries == resends || !resendable(cn, k.method, err) {
@@ -299,7 +300,8 @@ func resendable(cn *conn, m *rpc.Method, err *rpc.Error) bool {
 }
 
 // wait waits until k, which has been sent, has ended. On an error there is no reply.
-func (cn *conn) wait(p *patience, k *call) *rpc.Error {
+func (cn *conn) wait(k *call) *rpc.Error {
+	p := &k.bounds
 	if p.endless() {
 		<-k.ended
 		return k.err

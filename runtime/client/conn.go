@@ -16,7 +16,7 @@ import (
 // protocol is what differs between our own wire format and Thrift's. A value belongs to one connection.
 type protocol interface {
 	// send encodes c's call and enqueues it on cn. The error is nil, or says that the call was not sent.
-	send(cn *conn, p *patience, c *call, args codec.Encodable) *rpc.Error
+	send(cn *conn, c *call, args codec.Encodable) *rpc.Error
 
 	// receive reads replies until the connection fails or is closed, and says why it ended. It is the reader goroutine.
 	receive(cn *conn) error
@@ -60,7 +60,7 @@ type conn struct {
 	table   table
 	tail    []byte        // the end of the outgoing queue: small frames, in order
 	segs    []segment     // the queue before tail: sealed tails, and large frames as they were encoded
-	spare   []byte        // an empty buffer for the next tail
+	spare   [][]byte      // empty buffers for tails, at most maxSpare
 	queued  int           // bytes in the queue or being written, or promised to a caller that waited for room
 	room    []*waiter     // callers that wait for room, first come first served
 	writing bool          // somebody writes, or is about to: who set it, or the writer goroutine after a wake
@@ -87,6 +87,7 @@ type waiter struct {
 const (
 	sealSize  = 64 << 10    // a tail of so many bytes is sealed: growing it further would copy it
 	linkSize  = 16 << 10    // frames from this size on are queued as they are, not copied
+	maxSpare  = 16          // buffers that a connection keeps for tails
 	closeWait = time.Second // for what is queued to be written when the client closes
 )
 
@@ -114,11 +115,11 @@ func (cn *conn) fits(size int) bool { return cn.queued == 0 || cn.queued+size <=
 
 // enqueue appends c's frame to the queue and, except for a oneway call, enters c into the table. An id of 0 stands for
 // the next free one. stamp, if not nil, writes the id into the frame. Ids rise in the order of the frames.
-func (cn *conn) enqueue(p *patience, c *call, id uint64, stamp func(frame []byte, id uint64)) *rpc.Error {
+func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64)) *rpc.Error {
 	size := len(c.frame)
 	cn.mu.Lock()
 	if cn.err == nil && (len(cn.room) > 0 || !cn.fits(size)) {
-		if err := cn.waitForRoom(p, c.method, size); err != nil {
+		if err := cn.waitForRoom(c, size); err != nil {
 			return err
 		}
 	} else {
@@ -155,7 +156,7 @@ func (cn *conn) enqueue(p *patience, c *call, id uint64, stamp func(frame []byte
 
 // waitForRoom waits, without mu, until size bytes may be queued, and returns with mu held and the bytes counted in
 // queued, or with cn.err set. If the wait is cut off it returns an error without mu.
-func (cn *conn) waitForRoom(p *patience, m *rpc.Method, size int) *rpc.Error {
+func (cn *conn) waitForRoom(c *call, size int) *rpc.Error {
 	w := &waiter{size: size, ready: make(chan struct{})}
 	cn.room = append(cn.room, w)
 	cn.mu.Unlock()
@@ -163,8 +164,8 @@ func (cn *conn) waitForRoom(p *patience, m *rpc.Method, size int) *rpc.Error {
 	case <-w.ready:
 		cn.mu.Lock()
 		return nil
-	case <-p.ctx.Done():
-	case <-p.expired:
+	case <-c.bounds.ctx.Done():
+	case <-c.bounds.expired:
 	}
 	cn.mu.Lock()
 	defer cn.mu.Unlock()
@@ -178,7 +179,7 @@ func (cn *conn) waitForRoom(p *patience, m *rpc.Method, size int) *rpc.Error {
 		}
 	}
 	cn.grantLocked() // those behind it may fit now
-	return p.over(m, rpc.NotExecuted, "room in the outgoing queue")
+	return c.bounds.over(c.method, rpc.NotExecuted, "room in the outgoing queue")
 }
 
 // grantLocked lets in those who wait for room, in order, as far as there is some.
@@ -204,7 +205,13 @@ func (cn *conn) appendLocked(frame []byte) {
 		cn.sealLocked()
 	}
 	if cn.tail == nil {
-		cn.tail, cn.spare = cn.spare, nil
+		switch k := len(cn.spare); {
+		case k > 0:
+			cn.tail = cn.spare[k-1]
+			cn.spare = cn.spare[:k-1]
+		case len(cn.segs) > 0: // this is a busy time: do not grow towards it
+			cn.tail = make([]byte, 0, sealSize+linkSize)
+		}
 	}
 	cn.tail = append(cn.tail, frame...)
 }

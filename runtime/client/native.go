@@ -49,10 +49,10 @@ func (n *native) open(cn *conn) {
 	cn.unlockAndFlush()
 }
 
-func (n *native) send(cn *conn, p *patience, c *call, args codec.Encodable) *rpc.Error {
-	left, ok := p.left()
+func (n *native) send(cn *conn, c *call, args codec.Encodable) *rpc.Error {
+	left, ok := c.bounds.left()
 	if !ok {
-		return p.over(c.method, rpc.NotExecuted, "a connection")
+		return c.bounds.over(c.method, rpc.NotExecuted, "a connection")
 	}
 	c.native.Timeout = left
 	if c.frame == nil {
@@ -63,7 +63,7 @@ func (n *native) send(cn *conn, p *patience, c *call, args codec.Encodable) *rpc
 	if err != nil {
 		return callError(err, c.method)
 	}
-	return cn.enqueue(p, c, 0, stampStream)
+	return cn.enqueue(c, 0, stampStream)
 }
 
 // stampStream writes the stream id into a frame: the last 8 bytes of its header.

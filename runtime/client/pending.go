@@ -13,8 +13,7 @@ type pending struct {
 	call   call
 	conn   *conn // nil if the call was not sent
 	result codec.Decodable
-	bounds patience
-	cancel context.CancelFunc // ends the context of bounds where that is our own; else nil
+	cancel context.CancelFunc // ends the context of call.bounds where that is our own; else nil
 
 	decode sync.Once // fills result and sets outcome
 	err    error     // the outcome
@@ -30,21 +29,22 @@ var _ rpc.Pending = (*pending)(nil)
 // Go implements rpc.Caller. It waits, within ctx, where Call would before it has sent the call: for a connection that
 // is being made, and for room in the outgoing queue. Once sent, a call is not sent again.
 func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) rpc.Pending {
-	p := &pending{result: result, bounds: c.patience(ctx, m)}
-	if p.bounds.timeout > 0 {
-		p.bounds.ctx, p.cancel = context.WithDeadline(ctx, p.bounds.deadline)
+	p := &pending{result: result}
+	k := &p.call
+	k.method, k.owner, k.bounds = m, p, c.patience(ctx, m)
+	if k.bounds.timeout > 0 {
+		k.bounds.ctx, p.cancel = context.WithDeadline(ctx, k.bounds.deadline)
 	}
-	p.call.method, p.call.owner = m, p
 
 	scratch := c.calls.Get().(*call)
-	p.call.frame = scratch.frame
-	cn, err := c.begin(&p.bounds, &p.call, args)
-	scratch.frame, p.call.frame = p.call.frame, nil
+	k.frame = scratch.frame
+	cn, err := c.begin(k, args)
+	scratch.frame, k.frame = k.frame, nil
 	c.calls.Put(scratch)
 
 	switch {
 	case err != nil:
-		p.call.fail(err)
+		k.fail(err)
 	case m.Oneway:
 		p.end()
 	default:
@@ -56,12 +56,12 @@ func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, re
 
 // watch makes the call end when its context does.
 func (p *pending) watch() {
-	if p.bounds.ctx.Done() == nil {
+	if p.call.bounds.ctx.Done() == nil {
 		return
 	}
-	stop := context.AfterFunc(p.bounds.ctx, func() {
+	stop := context.AfterFunc(p.call.bounds.ctx, func() {
 		if p.conn.abandon(&p.call) {
-			p.call.fail(p.bounds.over(p.call.method, rpc.MaybeExecuted, "the reply"))
+			p.call.fail(p.call.bounds.over(p.call.method, rpc.MaybeExecuted, "the reply"))
 		}
 	})
 	p.mu.Lock()

@@ -99,8 +99,8 @@ func newThrift(c *config) *thriftProto {
 	return p
 }
 
-func (t *thriftProto) send(cn *conn, p *patience, c *call, args codec.Encodable) *rpc.Error {
-	if err := acquire(cn, p, c.method, t.turns); err != nil {
+func (t *thriftProto) send(cn *conn, c *call, args codec.Encodable) *rpc.Error {
+	if err := acquire(cn, c, t.turns); err != nil {
 		return err
 	}
 	waiting := false // for a reply, which will give the turn back
@@ -109,18 +109,18 @@ func (t *thriftProto) send(cn *conn, p *patience, c *call, args codec.Encodable)
 			<-t.turns
 		}
 	}()
-	err := t.sendInTurn(cn, p, c, args)
+	err := t.sendInTurn(cn, c, args)
 	waiting = err == nil && !c.method.Oneway
 	return err
 }
 
-func (t *thriftProto) sendInTurn(cn *conn, p *patience, c *call, args codec.Encodable) *rpc.Error {
-	if err := acquire(cn, p, c.method, t.sending); err != nil {
+func (t *thriftProto) sendInTurn(cn *conn, c *call, args codec.Encodable) *rpc.Error {
+	if err := acquire(cn, c, t.sending); err != nil {
 		return err
 	}
 	defer func() { <-t.sending }()
-	if _, ok := p.left(); !ok {
-		return p.over(c.method, rpc.NotExecuted, "a connection")
+	if _, ok := c.bounds.left(); !ok {
+		return c.bounds.over(c.method, rpc.NotExecuted, "a connection")
 	}
 	cn.mu.Lock()
 	id := cn.table.next()
@@ -137,11 +137,11 @@ func (t *thriftProto) sendInTurn(cn *conn, p *patience, c *call, args codec.Enco
 	if err != nil {
 		return callError(err, c.method)
 	}
-	return cn.enqueue(p, c, id, nil)
+	return cn.enqueue(c, id, nil)
 }
 
 // acquire puts a token into sem when there is room.
-func acquire(cn *conn, p *patience, m *rpc.Method, sem chan struct{}) *rpc.Error {
+func acquire(cn *conn, c *call, sem chan struct{}) *rpc.Error {
 	select {
 	case sem <- struct{}{}:
 		return nil
@@ -151,11 +151,11 @@ func acquire(cn *conn, p *patience, m *rpc.Method, sem chan struct{}) *rpc.Error
 	case sem <- struct{}{}:
 		return nil
 	case <-cn.left:
-		return notSent(cn.err, m)
-	case <-p.ctx.Done():
-	case <-p.expired:
+		return notSent(cn.err, c.method)
+	case <-c.bounds.ctx.Done():
+	case <-c.bounds.expired:
 	}
-	return p.over(m, rpc.NotExecuted, "earlier calls on the connection")
+	return c.bounds.over(c.method, rpc.NotExecuted, "earlier calls on the connection")
 }
 
 // sequence returns an id as it goes over the wire.

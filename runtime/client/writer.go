@@ -172,19 +172,23 @@ func (cn *conn) writeAll(batch []segment, bufs *net.Buffers) (int64, error) {
 	return list.WriteTo(cn.nc)
 }
 
-// recycleLocked keeps a written buffer: as the next tail, or for a large frame.
+// recycleLocked keeps a written buffer: as a tail, or for a large frame.
 func (cn *conn) recycleLocked(b []byte) {
 	switch {
-	case cn.spare == nil && cap(b) <= 2*sealSize:
-		cn.spare = b[:0]
+	case cap(b) <= 2*sealSize && len(cn.spare) < maxSpare:
+		cn.spare = append(cn.spare, b[:0])
 	case cap(b) >= linkSize && cap(b) <= keepSize:
-		b = b[:0]
-		frames.Put(&b)
+		keepFrame(b)
 	}
 }
 
 // frames holds buffers for large frames.
 var frames sync.Pool
+
+func keepFrame(b []byte) {
+	b = b[:0]
+	frames.Put(&b)
+}
 
 func newFrame() []byte {
 	if b, ok := frames.Get().(*[]byte); ok {
