@@ -63,6 +63,14 @@ func (r *replies) Reply(c *rpc.Call, reply rpc.Reply) {
 	r.c <- reply
 }
 
+// get returns the reply to a call, if there is one.
+func (r *replies) get(id uint64) (rpc.Reply, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reply, ok := r.by[id]
+	return reply, ok
+}
+
 type invoke func(ctx context.Context, args *number) (codec.Encodable, error)
 
 func register(t *testing.T, f invoke) *rpc.Registry {
@@ -268,7 +276,7 @@ func TestDeadlineAndCancelReachTheHandler(t *testing.T) {
 		synctest.Wait()
 		canceled.Cancel(context.Canceled)
 		synctest.Wait()
-		if r, ok := to.by[2]; !ok || r.Err.Code != rpc.Canceled {
+		if r, ok := to.get(2); !ok || r.Err.Code != rpc.Canceled {
 			t.Errorf("canceled call: %+v", r)
 		}
 		began := time.Now()
@@ -297,7 +305,7 @@ func TestClose(t *testing.T) {
 			t.Errorf("%d workers run, want 1", n)
 		}
 		h.Dispatch([]*rpc.Call{call(2, 0, to)})
-		if r := to.by[2]; r.Err == nil || r.Err.Code != rpc.Unavailable || r.Err.Execution != rpc.NotExecuted {
+		if r, _ := to.get(2); r.Err == nil || r.Err.Code != rpc.Unavailable || r.Err.Execution != rpc.NotExecuted {
 			t.Errorf("after Close: %+v", r)
 		}
 		close(release)

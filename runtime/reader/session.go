@@ -49,12 +49,12 @@ type Session struct {
 	mu       sync.Mutex
 	calls    map[uint64]*rpc.Call // in flight, by id; nil unless the protocol is the native one
 	most     int                  // how large calls has been since it was made
-	waiting  []*rpc.Call          // Thrift calls behind the one that runs
 	serial   bool                 // calls run one after the other
+	running  *rpc.Call            // if serial: the one that runs
+	waiting  []*rpc.Call          // if serial: those behind it
 	inFlight int
 	bytes    int // bodies of the calls in flight
 	draining bool
-	closed   bool
 	lastID   uint64 // highest id taken
 }
 
@@ -119,17 +119,22 @@ func (s *Session) Check(now time.Time) error {
 	return nil
 }
 
-// Closed ends the contexts of the calls in flight. Their replies are still taken, and dropped by the output.
+// Closed ends the contexts of the calls in flight, except oneway ones: their callers may well have gone. Replies are
+// still taken, and dropped by the output.
 func (s *Session) Closed(error) {
 	s.mu.Lock()
-	s.closed = true
-	calls := make([]*rpc.Call, 0, len(s.calls))
+	calls := append([]*rpc.Call(nil), s.waiting...)
+	if s.running != nil {
+		calls = append(calls, s.running)
+	}
 	for _, c := range s.calls {
 		calls = append(calls, c)
 	}
 	s.mu.Unlock()
 	for _, c := range calls {
-		c.Cancel(context.Canceled)
+		if !c.Oneway {
+			c.Cancel(context.Canceled)
+		}
 	}
 }
 
@@ -160,8 +165,12 @@ func (s *Session) take(c *rpc.Call) error {
 	s.mu.Lock()
 	behind := s.serial && s.inFlight > 0
 	refusal := s.admitLocked(c, behind)
-	if refusal == nil && behind {
+	switch {
+	case refusal != nil:
+	case behind:
 		s.waiting = append(s.waiting, c)
+	case s.serial:
+		s.running = c
 	}
 	s.mu.Unlock()
 	switch {
@@ -214,20 +223,26 @@ func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
 			s.calls, s.most = make(map[uint64]*rpc.Call), 0
 		}
 	}
-	var next []*rpc.Call
+	next := s.nextLocked()
+	drained := s.draining && s.inFlight == 0
+	s.mu.Unlock()
+	if next != nil {
+		s.config.Dispatcher.Dispatch([]*rpc.Call{next})
+	}
+	if drained && s.config.Answered != nil {
+		s.config.Answered()
+	}
+}
+
+// nextLocked makes the first waiting call the running one.
+func (s *Session) nextLocked() *rpc.Call {
+	s.running = nil
 	if len(s.waiting) > 0 {
-		next = []*rpc.Call{s.waiting[0]}
+		s.running = s.waiting[0]
 		s.waiting[0] = nil
 		if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
 			s.waiting = nil
 		}
 	}
-	drained := s.draining && s.inFlight == 0
-	s.mu.Unlock()
-	if next != nil {
-		s.config.Dispatcher.Dispatch(next)
-	}
-	if drained && s.config.Answered != nil {
-		s.config.Answered()
-	}
+	return s.running
 }

@@ -94,7 +94,7 @@ func WithCompression(threshold int) Option {
 
 // WithSocketMode sets the file mode of Unix sockets; default 0660.
 func WithSocketMode(mode fs.FileMode) Option {
-	return optionFunc(func(o *options) { o.listen.SocketMode = mode })
+	return optionFunc(func(o *options) { o.listen.Mode = mode })
 }
 
 // WithBanner sets what the server tells peers that speak another protocol, one line without its full stop; default a
