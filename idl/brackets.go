@@ -11,6 +11,7 @@ func (p *parser) load(toks []lexer.Token) {
 	toks = p.cutDeep(toks)
 	p.lex, _ = lexer.Upgrade(&tokenLexer{toks}) // tokenLexer gives no errors
 	p.toks = p.lex.Range(0, lexer.RawCursor(len(toks)))
+	p.limit = len(toks) - 1
 	p.pair()
 }
 
@@ -18,9 +19,9 @@ func (p *parser) load(toks []lexer.Token) {
 // participle's stack grows with the depth of the input. A definition that starts a line counts as lying in none: the
 // brackets before it were forgotten, not meant.
 func (p *parser) cutDeep(toks []lexer.Token) []lexer.Token {
-	p.elided = map[int]bool{}
 	out := make([]lexer.Token, 0, len(toks))
 	depth := 0
+	dropped := false
 	for i, t := range toks {
 		switch {
 		case bodyStarts(toks, i):
@@ -34,13 +35,17 @@ func (p *parser) cutDeep(toks []lexer.Token) []lexer.Token {
 			}
 		case isCloser(t) && depth > 0:
 			if depth--; depth == maxDepth {
+				dropped = true
 				continue // closes the first bracket that was cut
 			}
 		}
 		if depth <= maxDepth || t.Type == tokenEOF {
-			out = append(out, t)
+			if dropped {
+				p.cut[t.Pos.Offset] = true
+			}
+			out, dropped = append(out, t), false
 		} else {
-			p.elided[len(out)] = true
+			dropped = true
 		}
 	}
 	return out

@@ -12,13 +12,14 @@ import (
 const (
 	maxSource = 16 << 20 // bytes of one file
 	maxDepth  = 200      // brackets inside one another, counting <> and the braces of bodies
-	maxErrors = 1000     // errors of one file before the rest of it is left unread
+	maxErrors = 1000     // errors of one file before the rest of it is left unread, and warnings that are kept
 )
 
 // Parse reads one source file. The name is used in diagnostics only. Parse never returns a nil File: it holds
 // everything that could be read, however broken the rest is, and File.Source is src itself, which the caller must not
 // change afterwards. The diagnostics, errors and warnings alike, are sorted and free of duplicates; a file without an
-// Error among them is correct as far as syntax goes.
+// Error among them is correct as far as syntax goes. After 1000 errors the rest of the file is not read, and one last
+// error says so; of warnings, the first 1000 are kept.
 //
 // Time and memory are proportional to the size of src, which may be at most 16 MiB.
 func Parse(name string, src []byte) (*File, []*Diagnostic) {
@@ -36,7 +37,7 @@ func Parse(name string, src []byte) (*File, []*Diagnostic) {
 	}
 	s := newScanner(string(src), p.report)
 	s.scan()
-	p.file.Comments, p.docs = s.comments, s.docs
+	p.file.Comments, p.docs, p.cut = s.comments, s.docs, s.cut
 	p.load(s.tokens)
 	for !p.stopped && !p.atEOF() {
 		p.top()
@@ -52,13 +53,15 @@ type parser struct {
 	grammar *productions
 	docs    map[int]int // offset of a token -> index of its doc comment
 	diags   []*Diagnostic
-	errors  int
-	stopped bool // too many errors
 
-	lex    *lexer.PeekingLexer // the cursor
-	toks   []lexer.Token       // what lex walks over, EOF included
-	match  []int               // index of the bracket that belongs to this one; -1 for none and for what is no bracket
-	elided map[int]bool        // tokens before which too deep a nest was cut out
+	errors, warnings int
+	stopped          bool // too many errors
+
+	lex   *lexer.PeekingLexer // the cursor
+	toks  []lexer.Token       // what lex walks over, EOF included
+	match []int               // index of the bracket that belongs to this one; -1 for none and for what is no bracket
+	limit int                 // where the body around the current item ends, else the index of EOF
+	cut   map[int]bool        // offsets of tokens before which something was left out, and reported
 }
 
 // top reads what starts at the cursor outside of any body, and moves the cursor past it.
@@ -87,8 +90,8 @@ func (p *parser) top() {
 
 // item reads a header or definition whose first word is right.
 func (p *parser) item() {
-	start := p.lex.MakeCheckpoint()
 	i := p.pos()
+	start := p.lex.MakeCheckpoint()
 	raw, err := p.grammar.item.ParseFromLexer(p.lex, participle.AllowTrailing(true))
 	if err == nil {
 		p.build(raw)
@@ -105,8 +108,7 @@ func (p *parser) item() {
 	case "service":
 		p.recoverService()
 	default:
-		k := p.where(err, len(p.toks)-1)
-		p.unexpected(k, i, wanted(err))
+		k := p.unexpected(p.where(err, len(p.toks)-1), i, wanted(err))
 		p.seek(p.nextItem(i, k))
 	}
 }
@@ -121,7 +123,11 @@ func (p *parser) unknownDefinition() {
 	if near == "" {
 		d.Help = "a definition starts with " + alternatives(definitionWords)
 		p.report(d)
-		p.seek(p.nextItem(i, i+1))
+		if body := i + 2; isPunct(p.toks[body], "{") && p.match[body] > body {
+			p.seek(p.match[body] + 1)
+		} else {
+			p.seek(p.nextItem(i, i+1))
+		}
 		return
 	}
 	d.Help = fmt.Sprintf("did you mean `%s`?", near)
@@ -158,7 +164,11 @@ func (p *parser) report(d *Diagnostic) {
 	if p.stopped {
 		return
 	}
-	if d.Severity == Error {
+	if d.Severity == Warning {
+		if p.warnings++; p.warnings > maxErrors {
+			return
+		}
+	} else {
 		if p.errors++; p.errors > maxErrors {
 			p.stopped = true
 			d = &Diagnostic{Code: codeTooManyErrors, Span: d.Span, Message: fmt.Sprintf("more than %d errors; the rest of the file was not read", maxErrors)}

@@ -25,8 +25,7 @@ func (p *parser) openBody(i int, err error) (body, bool) {
 	if err == nil {
 		open = p.pos() - 1
 	} else {
-		k := p.where(err, len(p.toks)-1)
-		p.unexpected(k, i, wanted(err))
+		k := p.unexpected(p.where(err, len(p.toks)-1), i, wanted(err))
 		for j := i + 1; p.toks[j].Type != tokenEOF && !p.startsDefinition(j); j++ {
 			if isPunct(p.toks[j], "{") {
 				open = j
@@ -51,7 +50,7 @@ func (p *parser) openBody(i int, err error) (body, bool) {
 	if p.toks[end].Type != tokenEOF {
 		note = "the next definition starts here"
 	}
-	if !p.elided[end] {
+	if !p.cut[p.toks[end].Pos.Offset] {
 		p.report(&Diagnostic{
 			Code: codeUnclosed, Span: spanOf(p.toks[open]), Message: "unclosed `{`",
 			Labels: []Label{{Span: spanOf(p.toks[end]), Message: note}}, Help: "add the missing `}`",
@@ -63,13 +62,12 @@ func (p *parser) openBody(i int, err error) (body, bool) {
 // closeBody reads what follows the members.
 func (p *parser) closeBody(b body) *bodyTail {
 	p.seek(b.end)
-	if !b.closed {
+	if !b.closed || p.pos() > b.end {
 		return &bodyTail{}
 	}
 	tail, err := p.grammar.bodyTail.ParseFromLexer(p.lex, participle.AllowTrailing(true))
 	if err != nil {
-		k := p.where(err, len(p.toks)-1)
-		p.unexpected(k, b.end, wanted(err))
+		k := p.unexpected(p.where(err, len(p.toks)-1), b.end, wanted(err))
 		p.seek(max(b.end+1, p.match[b.end+1]+1))
 		if p.pos() <= k {
 			p.seek(p.nextItem(b.end, k))
@@ -100,7 +98,7 @@ func (p *parser) recoverEnum() {
 		return
 	}
 	raw := &enumeration{Head: head, Values: members(p, b.end, member[enumValue]{
-		what: "an enum value", parser: p.grammar.enumValue, starts: func(t lexer.Token) bool { return t.Type == tokenIdent },
+		what: "an enum value", parser: p.grammar.enumValue, starts: func(j int) bool { return p.toks[j].Type == tokenIdent && startsLine(p.toks, j) },
 	})}
 	raw.Tail = p.closeBody(b)
 	raw.Tokens = p.toks[i:p.pos()]
@@ -115,7 +113,7 @@ func (p *parser) recoverSenum() {
 		return
 	}
 	raw := &senum{Head: head, Values: members(p, b.end, member[senumValue]{
-		what: "a string", parser: p.grammar.senumValue, starts: func(t lexer.Token) bool { return t.Type == tokenLiteral },
+		what: "a string", parser: p.grammar.senumValue, starts: func(j int) bool { return p.toks[j].Type == tokenLiteral && startsLine(p.toks, j) },
 	})}
 	raw.Tail = p.closeBody(b)
 	raw.Tokens = p.toks[i:p.pos()]
@@ -130,10 +128,7 @@ func (p *parser) recoverService() {
 		return
 	}
 	raw := &service{Head: head, Functions: members(p, b.end, member[function]{
-		what: "a function", parser: p.grammar.function, recover: p.recoverFunction,
-		starts: func(t lexer.Token) bool {
-			return t.Type == tokenIdent || t.Type == tokenKeyword && t.Value != "throws" && t.Value != "extends"
-		},
+		what: "a function", parser: p.grammar.function, starts: p.startsTyped, recover: p.recoverFunction,
 	})}
 	raw.Tail = p.closeBody(b)
 	raw.Tokens = p.toks[i:p.pos()]
@@ -158,14 +153,11 @@ func (p *parser) recoverFunction(end int) *function {
 	start := p.lex.MakeCheckpoint()
 	if raw.Tail, err = p.grammar.functionTail.ParseFromLexer(p.lex, participle.AllowTrailing(true)); err != nil || p.pos() > end {
 		p.lex.LoadCheckpoint(start)
-		k := p.where(err, end)
-		p.unexpected(k, i, wanted(err))
+		k := p.unexpected(p.where(err, end), i, wanted(err))
 		raw.Tail = &functionTail{}
 		p.seek(closing + 1)
 		raw.Tokens = p.toks[i:p.pos()]
-		p.seek(p.nextMember(closing, k, end, func(t lexer.Token) bool {
-			return t.Type == tokenIdent || t.Type == tokenKeyword && t.Value != "throws"
-		}))
+		p.seek(p.nextMember(closing, k, end, p.startsTyped))
 		return raw
 	}
 	raw.Tokens = p.toks[i:p.pos()]
@@ -176,13 +168,13 @@ func (p *parser) recoverFunction(end int) *function {
 type member[T any] struct {
 	what    string // for "expected ..."
 	parser  *participle.Parser[T]
-	starts  func(t lexer.Token) bool // whether a line that starts like this is a new member
-	recover func(end int) *T         // reads a broken one piece by piece, or returns nil; may be nil itself
+	starts  func(i int) bool // whether a member can start at token i, behind an error
+	recover func(end int) *T // reads a broken one piece by piece, or returns nil; may be nil itself
 }
 
 func fieldMember(p *parser) member[field] {
-	return member[field]{what: "a field", parser: p.grammar.field, starts: func(t lexer.Token) bool {
-		return t.Type == tokenIdent || t.Type == tokenInt || t.Type == tokenKeyword && t.Value != "throws" && t.Value != "extends"
+	return member[field]{what: "a field", parser: p.grammar.field, starts: func(i int) bool {
+		return p.numbered(i) || p.toks[i].Type == tokenInt && startsLine(p.toks, i) || p.startsTyped(i)
 	}}
 }
 
@@ -197,7 +189,7 @@ func members[T any](p *parser, end int, kind member[T]) []*T {
 			continue
 		}
 		if p.startsDefinition(i) {
-			p.nested(i)
+			p.nested(i, end)
 			continue
 		}
 		start := p.lex.MakeCheckpoint()
@@ -219,28 +211,31 @@ func members[T any](p *parser, end int, kind member[T]) []*T {
 		if k == i {
 			want = kind.what
 		}
-		p.unexpected(k, i, want)
+		k = p.unexpected(k, i, want)
 		p.seek(p.nextMember(i, k, end, kind.starts))
 	}
 	return all
 }
 
-// nested reports a definition inside another one's body and reads it as if it stood outside.
-func (p *parser) nested(i int) {
+// nested reports a definition inside another one's body, which ends at token end, and reads it as if it stood outside.
+func (p *parser) nested(i, end int) {
 	p.report(&Diagnostic{
 		Code: codeNested, Span: spanOf(p.toks[i]), Message: "a definition cannot stand inside another one",
 		Help: "move it out, or close the brace before it",
 	})
+	outer := p.limit
+	p.limit = end
 	p.top()
+	p.limit = outer
 }
 
 // nextMember returns where reading can go on after an error at token k of the member that starts at i: behind a
-// separator, or at a token that starts a line, or a numbered field, as members do. It lies in (i, end]. Whole brackets
+// separator, or where starts says that a member can start. It lies in (i, end]. Whole brackets
 // are stepped over, so that a separator inside one does not count.
-func (p *parser) nextMember(i, k, end int, starts func(t lexer.Token) bool) int {
+func (p *parser) nextMember(i, k, end int, starts func(i int) bool) int {
 	for j := i; j < end; {
 		t := p.toks[j]
-		if j > i && j >= k && (p.numbered(j) || startsLine(p.toks, j) && starts(t) || p.startsDefinition(j)) {
+		if j > i && j >= k && (starts(j) || p.startsDefinition(j)) {
 			return j
 		}
 		if m := p.match[j]; m > j && m < end {
@@ -255,15 +250,22 @@ func (p *parser) nextMember(i, k, end int, starts func(t lexer.Token) bool) int 
 	return end
 }
 
+// startsTyped reports whether token i starts a line with what can be a type, or a word before one.
+func (p *parser) startsTyped(i int) bool {
+	t := p.toks[i]
+	return startsLine(p.toks, i) && (t.Type == tokenIdent || t.Type == tokenKeyword && t.Value != "throws" && t.Value != "extends")
+}
+
 // numbered reports whether a field with an id starts at token i.
 func (p *parser) numbered(i int) bool {
 	return p.toks[i].Type == tokenInt && isPunct(p.toks[i+1], ":")
 }
 
 // nextItem returns where reading can go on after an error at token k of the item that starts at i: at a word that starts
-// a line, or follows something complete, as definitions do. It lies after i.
+// a line, or follows something complete, as definitions do; at the latest, where the body around the item ends. It lies
+// after i.
 func (p *parser) nextItem(i, k int) int {
-	for j := i; p.toks[j].Type != tokenEOF; {
+	for j := i; j < p.limit; {
 		if j > i && j >= k && (p.startsDefinition(j) || p.toks[j].Type == tokenKeyword && startsItem(p.toks[j]) && p.looksNamed(j+1)) {
 			return j
 		}
@@ -273,7 +275,7 @@ func (p *parser) nextItem(i, k int) int {
 			j++
 		}
 	}
-	return len(p.toks) - 1
+	return p.limit
 }
 
 // startsDefinition reports whether token i starts a line and looks like the start of a header or definition.

@@ -22,12 +22,14 @@ type scanner struct {
 
 	tokens   []lexer.Token
 	comments []Comment
-	docs     map[int]int // offset of a token -> index of the doc comment right before it
-	doc      int         // index of the doc comment since the last token; -1 if none
+	docs     map[int]int  // offset of a token -> index of the doc comment right before it
+	cut      map[int]bool // offset of a token -> whether bad characters right before it were left out
+	skipped  bool         // whether bad characters were left out since the last token
+	doc      int          // index of the doc comment since the last token; -1 if none
 }
 
 func newScanner(text string, report func(*Diagnostic)) *scanner {
-	return &scanner{report: report, text: text, line: 1, doc: -1, docs: map[int]int{}}
+	return &scanner{report: report, text: text, line: 1, doc: -1, docs: map[int]int{}, cut: map[int]bool{}}
 }
 
 // scan reads the whole text. The last token is always EOF.
@@ -87,6 +89,10 @@ func (s *scanner) emit(kind lexer.TokenType, n int) {
 	if s.doc >= 0 {
 		s.docs[s.off] = s.doc
 		s.doc = -1
+	}
+	if s.skipped {
+		s.cut[s.off] = true
+		s.skipped = false
 	}
 	s.off += n
 }
@@ -266,6 +272,7 @@ func (s *scanner) badCharacters() {
 	}
 	s.error(codeBadCharacter, s.span(0, n), fmt.Sprintf("unexpected %s `%s`", noun, printable(text)), help)
 	s.off += n
+	s.skipped = true
 }
 
 // span is the part of the current line from from to to bytes after the next byte.

@@ -13,15 +13,16 @@ func Suggest(name string, candidates []string) string {
 	if name == "" || len(name) > maxSuggestLen {
 		return ""
 	}
-	best, bestCost := "", 2*max(1, (len(name)+1)/3)+1
+	best, bestCost := "", 2*max(1, (len(name)+1)/3)+2 // costs count an edit as 2, and a difference in case as 1
 	lower := strings.ToLower(name)
 	for _, c := range candidates {
-		if c == name || len(c) > maxSuggestLen || abs(len(c)-len(name))*2 >= bestCost+1 {
+		if c == name || len(c) > maxSuggestLen || 2*abs(len(c)-len(name)) >= bestCost {
 			continue
 		}
-		cost := 2 * distance(lower, strings.ToLower(c))
-		if cost == 0 {
-			cost = 1 // differs in case only
+		edits := distance(lower, strings.ToLower(c))
+		cost := 2 * edits
+		if distance(name, c) > edits {
+			cost++
 		}
 		if cost < bestCost && cost < 2*len(c) {
 			best, bestCost = c, cost
