@@ -94,7 +94,8 @@ func parseHeader(frame []byte) (h header, payload []byte, err error) {
 			return h, payload, nil
 		}
 	}
-	return h, payload, h.parseInfo(b)
+	err = h.parseInfo(b)
+	return h, payload, err
 }
 
 // parseInfo reads the info blocks. What it does not know, padding included, ends them.
