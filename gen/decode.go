@@ -176,6 +176,9 @@ func (e *emitter) decodeMap(t *schema.Type, expr, assign string, depth int) {
 		e.P("for ", i, " := range ", s, " {")
 		e.P(p, " := &", s, "[", i, "]")
 		e.decodeValue(t.Key, p+".Key", "=", depth+1)
+		if _, isScalar := scalars[t.Key.Kind]; !isScalar {
+			depth++ // the key may have declared variables of its own
+		}
 		e.decodeValue(t.Elem, p+".Value", "=", depth+1)
 		e.P("}")
 		e.P(expr, " ", assign, " ", s)
