@@ -42,9 +42,11 @@ type Conn struct {
 	out      outgoing
 	reason   error         // why the connection is closing or has closed
 	deadline time.Duration // of closing, on the Listener's clock
-	timer    *time.Timer   // posts the connection at deadline
+	look     time.Duration // when to look next whether lingering may end
+	timer    *time.Timer   // posts the connection at deadline or look
 	closing  bool          // no more input; ends when the output is out
-	halfShut bool          // all output is out, and the peer knows; waiting for it to close
+	halfShut bool          // all output is out, and the peer was told: lingering
+	heard    bool          // input came since the last look
 	closed   bool
 }
 
@@ -133,6 +135,7 @@ func (c *Conn) open(accept func(*Conn) (Session, Output)) {
 // feed hands input to the session, and sends what that has produced.
 func (c *Conn) feed(b []byte) {
 	if c.closing || c.closed {
+		c.heard = true
 		return
 	}
 	defer c.guard()
@@ -161,15 +164,15 @@ func (c *Conn) serve() {
 		}
 		c.beginClose(r.reason)
 	}
-	if c.closing && !c.closed && c.l.now() >= c.deadline {
-		if c.halfShut {
-			c.end(c.reason)
-		} else {
-			c.abort(c.reason)
-		}
-		return
+	switch {
+	case c.closed:
+	case c.halfShut:
+		c.linger()
+	case c.closing && c.l.now() >= c.deadline:
+		c.abort(c.reason)
+	default:
+		c.flush()
 	}
-	c.flush()
 }
 
 // check is the regular visit.
@@ -199,26 +202,51 @@ func (c *Conn) beginClose(reason error) {
 		return
 	}
 	c.closing, c.reason = true, reason
-	grace := c.l.opts.CloseGrace
-	c.deadline = c.l.now() + grace
+	c.deadline = c.l.now() + c.l.opts.CloseGrace
 	c.flush()
-	if !c.closed {
-		c.timer = time.AfterFunc(grace, func() { c.loop.post(c) })
+	if !c.closed && !c.halfShut {
+		c.postAfter(c.l.opts.CloseGrace)
 	}
 }
 
-// drained is called when a closing connection has sent everything. It tells the peer, and goes on reading until the
-// peer has closed as well: to close a socket that has unread input makes the kernel send a reset, and a reset makes the peer
-// drop what it has not read yet.
-func (c *Conn) drained() {
-	if c.halfShut {
-		return
+func (c *Conn) postAfter(d time.Duration) {
+	if c.timer == nil {
+		c.timer = time.AfterFunc(d, func() { c.loop.post(c) })
+	} else {
+		c.timer.Reset(d)
 	}
+}
+
+// lingerStep is the time between two looks at a lingering connection.
+const lingerStep = 20 * time.Millisecond
+
+// drained is called when a closing connection has written everything. It tells the peer, and has the connection linger: to
+// close a socket that has unread input makes the kernel send a reset and drop what it has not sent yet, and a reset may make the
+// peer drop what it has not read yet.
+func (c *Conn) drained() {
 	if err := shutdownWrite(c.fd); err != nil {
 		c.end(c.reason)
 		return
 	}
 	c.halfShut = true
+	c.look = c.l.now() + lingerStep
+	c.postAfter(lingerStep)
+}
+
+// linger ends the connection if the peer's kernel has everything and the peer has fallen silent, or time is up. Input
+// goes on being read, and discarded, until then; if the peer closes that is the end too.
+func (c *Conn) linger() {
+	now := c.l.now()
+	if now < c.look {
+		return
+	}
+	if now >= c.deadline || !c.heard && acknowledged(c.fd, c.peer.Network) {
+		c.end(c.reason)
+		return
+	}
+	c.heard = false
+	c.look = now + lingerStep
+	c.postAfter(lingerStep)
 }
 
 // abort ends the connection with a reset.

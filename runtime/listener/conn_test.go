@@ -109,7 +109,9 @@ func TestBacklog(t *testing.T) {
 	want, size := sha256.New(), 0
 	for size < 48<<20 {
 		b := make([]byte, rand.IntN(1<<rand.IntN(20)))
-		binary.LittleEndian.PutUint64(append(b, make([]byte, 8)...)[:8], uint64(size))
+		for i := 0; i < len(b); i += 512 {
+			b[i] = byte(rand.Uint32())
+		}
 		want.Write(b)
 		size += len(b)
 		c.send(b)
@@ -130,21 +132,25 @@ func TestBacklog(t *testing.T) {
 func TestNeverReadingClient(t *testing.T) {
 	const window = 256 << 10
 	var taken atomic.Int64
+	var made atomic.Int32
 	block := make([]byte, 64<<10)
-	s := serve(t, Options{Window: window, StallTimeout: 300 * time.Millisecond, CheckInterval: 20 * time.Millisecond}, nil)
+	opts := Options{Window: window, StallTimeout: 300 * time.Millisecond, CheckInterval: 20 * time.Millisecond}
+	s := serve(t, opts, func(c *testConn) {
+		if made.Add(1) == 1 {
+			return
+		}
+		c.onNext = func() { // has more whenever it is asked
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			for range window / len(block) {
+				c.pending = append(c.pending, block)
+			}
+			taken.Add(window)
+		}
+	})
 	good, _ := connect(t, s)
 	stop := bystander(t, good)
 	bad, c := connect(t, s)
-	_ = bad.(*net.TCPConn).SetReadBuffer(4096)
-	c.onNext = func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for range window / len(block) {
-			c.pending = append(c.pending, block)
-		}
-		taken.Add(window)
-	}
-	c.conn.Wake()
 	if err := c.wait(); err != ErrSlowConsumer {
 		t.Errorf("closed with %v, want ErrSlowConsumer", err)
 	}
@@ -241,14 +247,15 @@ func TestCloseDoesNotReset(t *testing.T) {
 }
 
 func TestHalfClosedPeerGetsWhatIsReady(t *testing.T) {
-	s := serve(t, Options{Loops: 1}, nil)
-	nc, c := connect(t, s)
 	feeding, goOn := make(chan struct{}), make(chan struct{})
-	c.onFeed = func(c *testConn, b []byte) error {
-		close(feeding)
-		<-goOn // hold the loop until the answer and the end of the stream are both there
-		return nil
-	}
+	s := serve(t, Options{}, func(c *testConn) {
+		c.onFeed = func(c *testConn, b []byte) error {
+			close(feeding)
+			<-goOn // hold the loop until the answer and the end of the stream are both there
+			return nil
+		}
+	})
+	nc, c := connect(t, s)
 	if _, err := nc.Write([]byte("call")); err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,8 @@ var (
 type Options struct {
 	Loops int // event loops; default GOMAXPROCS
 
-	// MaxConns bounds the connections open at once. Default: 65,536 or 80 % of RLIMIT_NOFILE, whichever is less.
-	// Negative: no limit.
+	// MaxConns bounds the connections open at once. Default: 65,536 or 80 % of RLIMIT_NOFILE, whichever is less, and
+	// at least 32 descriptors fewer than that. Negative: no limit.
 	MaxConns int
 
 	// MaxConnsPerIP bounds the TCP connections open at once from one IPv4 address or one IPv6 /64 network. Default 1024.
@@ -41,8 +41,8 @@ type Options struct {
 	// looked at every CheckInterval.
 	StallTimeout time.Duration
 
-	// CloseGrace bounds how long a closed connection may live on: to send its pending output, and then to wait for
-	// the peer to close too, so that the peer gets that output before a reset overtakes it. Default 1 s.
+	// CloseGrace bounds how long a closed connection may live on: to send its pending output, and then to read on until
+	// the peer has that output and falls silent, because a socket closed earlier may reset the connection. Default 1 s.
 	CloseGrace time.Duration
 
 	CheckInterval time.Duration // between two calls of a connection's Session.Check. Default 500 ms
@@ -101,12 +101,13 @@ func (o Options) validate() error {
 	return nil
 }
 
-// defaultMaxConns leaves a fifth of the descriptors to the rest of the process.
+// defaultMaxConns leaves a fifth of the descriptors to the rest of the process, and not fewer than it needs to run at all.
 func defaultMaxConns() int {
-	const most = 65536
+	const most, rest = 65536, 32
 	var lim syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil || lim.Cur/5*4 > most {
 		return most
 	}
-	return max(1, int(lim.Cur*4/5))
+	files := int(lim.Cur)
+	return max(1, min(files*4/5, files-rest))
 }
