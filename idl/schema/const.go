@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/kuafu-rpc/kuafu/idl"
@@ -120,7 +119,7 @@ func (l *linker) fold(u *unit, v idl.Value, t *Type) (*Value, int) {
 func (l *linker) mismatch(u *unit, v idl.Value, t *Type) {
 	d := l.add(codeValueType, u.file, v.Range(), "expected %s, found %s", describe(t), found(v))
 	if t.Kind == KindEnum {
-		d.Help = fmt.Sprintf("values of an enum are written `%s.NAME`", t.Enum.Name)
+		d.Help = message("values of an enum are written `%s.NAME`", t.Enum.Name)
 	}
 }
 

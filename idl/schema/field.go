@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/kuafu-rpc/kuafu/idl"
@@ -138,7 +137,7 @@ func (l *linker) duplicateID(u *unit, free int64, ast, first *idl.Field, id int6
 	d := l.add(codeDuplicateFieldID, u.file, place(ast), "field id %d is used twice", id)
 	label(d, u.file, place(first), "first used here, by `%s`", first.Name.Name)
 	if free <= math.MaxInt16 {
-		d.Help = fmt.Sprintf("the next free id is %d", free)
+		d.Help = message("the next free id is %d", free)
 	}
 }
 

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -139,5 +141,54 @@ func checkValue(t *testing.T, v *Value, typ *Type, count *int) {
 	}
 	for _, f := range v.Fields {
 		checkValue(t, f.Value, f.Field.Type, count)
+	}
+}
+
+// TestShuffledNames links a well-formed file whose names have been exchanged at random, which reaches the cycles and
+// mismatches that a mutation of bytes seldom does.
+func TestShuffledNames(t *testing.T) {
+	text := constDefinitions + `
+const base.Far FAR = base.DEFAULT
+const Counts COUNTS = L
+const list<P> PTS = [PT, {"more": [PT], "e": Alias.A}]
+struct Tree { 1: Tree left = {}, 2: P p = PT, 3: uuid id = S, 4: double d = N }
+exception Oops { 1: Tree tree }
+service Low { P get(1: E e = E.B, 2: Counts c = L) throws (1: Oops o) }
+service High extends Low { stream<P> all(1: Alias a) }
+`
+	word := regexp.MustCompile(`\b[A-Z][A-Za-z0-9]*\b`)
+	names := word.FindAllString(text, -1)
+	random := rand.New(rand.NewPCG(1, 2))
+	clean, failed := 0, make(map[string]bool)
+	for range 1000 {
+		shuffled := word.ReplaceAllStringFunc(text, func(name string) string {
+			if random.IntN(25) == 0 {
+				return names[random.IntN(len(names))]
+			}
+			return name
+		})
+		p, diags := Load(Options{FS: MapFS{"main.idl": shuffled, "base.idl": constBase}}, "main.idl")
+		ok := true
+		for _, d := range diags {
+			if d.Severity == idl.Error {
+				ok = false
+				failed[d.Code] = true
+			}
+		}
+		if !ok {
+			continue
+		}
+		clean++
+		for _, f := range p.Files {
+			checkComplete(t, f)
+		}
+	}
+	for _, code := range []string{codeDuplicateName, codeUnknownType, codeTypedefCycle, codeConstCycle, codeExtendsCycle, codeValueType} {
+		if !failed[code] {
+			t.Errorf("no file had the error %s", code)
+		}
+	}
+	if clean == 0 {
+		t.Error("no file was without errors")
 	}
 }

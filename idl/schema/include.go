@@ -2,7 +2,6 @@ package schema
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -136,7 +135,7 @@ func (ld *loader) headers(u *unit) {
 			if first := prefixes[base]; first != nil {
 				d := ld.add(codeIncludeAmbiguous, u.file, h.Path.Span, "two includes have the base name `%s`", base)
 				label(d, u.file, first.Path.Span, "the other one, `%s`", u.includes[base].file.Path)
-				d.Help = fmt.Sprintf("names of both would be written `%s.Name`: rename one of the files, or include one file that includes neither", base)
+				d.Help = message("names of both would be written `%s.Name`: rename one of the files, or include one file that includes neither", base)
 				u.lost[base] = true
 				continue
 			}
@@ -169,7 +168,7 @@ func (ld *loader) include(u *unit, h *idl.Include) *unit {
 		}
 	}
 	d := ld.add(codeMissingInclude, u.file, h.Path.Span, "included file `%s` is not found", h.Path.Value)
-	d.Help = fmt.Sprintf("searched `%s`; -I adds a directory to the search", strings.Join(candidates, "`, `"))
+	d.Help = message("searched `%s`; -I adds a directory to the search", strings.Join(candidates, "`, `"))
 	return nil
 }
 

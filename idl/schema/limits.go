@@ -19,5 +19,7 @@ const (
 	maxChain   = 1000 // forward references from definition to definition: they are followed by recursion
 	maxExtends = 64   // services above a service
 
-	maxSuggestions = 100 // "did you mean" searches: each reads every candidate
+	maxSuggestions = 40   // "did you mean" searches: each reads every candidate
+	maxMessage     = 4096 // bytes of a message: names in it can be as long as a file, and one name can be in many
+	maxBaseName    = 255  // bytes of a base name that others can refer to, as file systems limit names
 )

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/kuafu-rpc/kuafu/idl"
@@ -14,7 +13,8 @@ func (u *unit) split(name string) (*unit, string) {
 	if !strings.Contains(name, ".") {
 		return u, name
 	}
-	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
+	prefix := name[:min(len(name), maxBaseName+1)]
+	for i := strings.LastIndexByte(prefix, '.'); i > 0; i = strings.LastIndexByte(prefix[:i], '.') {
 		if inc := u.includes[name[:i]]; inc != nil {
 			return inc, name[i+1:]
 		}
@@ -25,7 +25,7 @@ func (u *unit) split(name string) (*unit, string) {
 // excused reports whether a failure to find name follows from an error that has been reported: an include that could
 // not be loaded, or text that could not be parsed.
 func (u *unit) excused(name string) bool {
-	for i := range len(name) {
+	for i := range min(len(name), maxBaseName+1) {
 		if name[i] == '.' && u.lost[name[:i]] {
 			return true
 		}
@@ -152,12 +152,12 @@ func (l *linker) hint(u *unit, name string, candidates func() []string) string {
 	if target, _ := u.split(name); dot >= 0 && target == nil {
 		prefix := name[:dot]
 		if prefix == u.file.Base {
-			return fmt.Sprintf("names of this file are written without a prefix: `%s`", name[dot+1:])
+			return message("names of this file are written without a prefix: `%s`", name[dot+1:])
 		}
 		for _, other := range l.units {
 			if other.file.Base == prefix {
 				l.suggestions++
-				return fmt.Sprintf("`%s` is not included by this file, and only direct includes are visible: include it here", other.file.Path)
+				return message("`%s` is not included by this file, and only direct includes are visible: include it here", other.file.Path)
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (l *linker) hint(u *unit, name string, candidates func() []string) string {
 		for _, c := range candidates() {
 			if strings.HasSuffix(c, suffix) {
 				l.suggestions++
-				return fmt.Sprintf("did you mean `%s`?", c)
+				return message("did you mean `%s`?", c)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/kuafu-rpc/kuafu/idl"
@@ -20,7 +19,7 @@ func (l *linker) reference(u *unit, v *idl.IdentValue, t *Type) (*Value, int) {
 		if member := l.enums[t.Enum].byName[last]; member != nil {
 			if last == v.Name {
 				d := l.add(codeUnqualified, u.file, v.Span, "enum value `%s` is written without its enum", v.Name)
-				d.Help = fmt.Sprintf("did you mean `%s`?", u.memberName(member))
+				d.Help = message("did you mean `%s`?", u.memberName(member))
 				return nil, 0
 			}
 			return l.wrongQualifier(u, v, member, t)
@@ -106,7 +105,7 @@ func (l *linker) useMember(u *unit, v *idl.IdentValue, member *EnumValue, t *Typ
 // wrongQualifier accepts an enum value whose last word alone is right, because Apache's compiler looks at no more.
 func (l *linker) wrongQualifier(u *unit, v *idl.IdentValue, member *EnumValue, t *Type) (*Value, int) {
 	d := l.add(codeEnumQualifier, u.file, v.Span, "`%s` is taken for `%s`", v.Name, u.memberName(member))
-	d.Help = fmt.Sprintf("write `%s`", u.memberName(member))
+	d.Help = message("write `%s`", u.memberName(member))
 	return &Value{Type: t, Int: int64(member.Value), Enum: member}, 1
 }
 

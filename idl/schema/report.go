@@ -23,7 +23,7 @@ func (r *reporter) add(code string, f *File, span idl.Span, format string, args 
 		File:     f.AST,
 		FileName: f.Path,
 		Span:     span,
-		Message:  fmt.Sprintf(format, args...),
+		Message:  message(format, args...),
 	}
 	if strings.HasPrefix(code, "W") && !(r.strict && strictCodes[code]) {
 		d.Severity = idl.Warning
@@ -40,8 +40,17 @@ func label(d *idl.Diagnostic, f *File, span idl.Span, format string, args ...any
 		File:     f.AST,
 		FileName: f.Path,
 		Span:     span,
-		Message:  fmt.Sprintf(format, args...),
+		Message:  message(format, args...),
 	})
+}
+
+// message formats the text of a diagnostic and cuts what is too long.
+func message(format string, args ...any) string {
+	s := fmt.Sprintf(format, args...)
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "..."
+	}
+	return s
 }
 
 // suggest returns "did you mean `x`?" for the candidate nearest to name, or "" if none is near. The candidates are
@@ -55,7 +64,7 @@ func (r *reporter) suggest(name string, candidates func() []string) string {
 	if near == "" {
 		return ""
 	}
-	return fmt.Sprintf("did you mean `%s`?", near)
+	return message("did you mean `%s`?", near)
 }
 
 // chain draws `a` -> `b` -> `a`.
