@@ -202,8 +202,6 @@ func (h *Handler) run(w *worker, c *rpc.Call) {
 		}
 		c.Handler = target
 	}
-	// The IDL decides whether there is a reply, not the message type: stock Thrift servers do the same.
-	c.Oneway = c.Oneway || c.Handler.Method.Oneway
 	args := c.Handler.NewArgs()
 	w.decoder.ResetShared(c.Encoding, c.Body)
 	args.DecodeThrift(w.decoder)

@@ -41,6 +41,7 @@ func (a *apache) feed(s *Session, b []byte) error {
 		if c.Name != "" {
 			// What is not found is left to the next stage, which answers it in its turn.
 			c.Handler, _ = s.config.Registry.LookupThrift(c.Name)
+			c.Oneway = c.Oneway || c.Handler != nil && c.Handler.Method.Oneway
 		}
 		if err := s.take(c); err != nil {
 			return err

@@ -97,7 +97,7 @@ type segment struct {
 // Reply implements rpc.Replier.
 func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 	c.Cancel(context.Canceled) // for those who still hold the handler's context
-	if c.Oneway {
+	if !c.WantsReply() {
 		return
 	}
 	scratch := r.factory.scratch.Get().(*[]byte)

@@ -48,6 +48,12 @@ type Call struct {
 	ctx callContext
 }
 
+// WantsReply reports whether anybody waits for the reply. A method that the IDL declares oneway has none, however it was
+// called: stock Thrift servers see it so too.
+func (c *Call) WantsReply() bool {
+	return !c.Oneway && (c.Handler == nil || !c.Handler.Method.Oneway)
+}
+
 // Reply is the end of a call: a result struct or an error, never both. Both are nil for a oneway call.
 type Reply struct {
 	Result codec.Encodable
