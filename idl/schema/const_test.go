@@ -74,6 +74,14 @@ func TestConstantsAreFolded(t *testing.T) {
 		{"set<double>", "[0.0, 1, -0.0]", "set<double> [double 0 double 1]"},
 		{"map<E, i32>", "{E.B: 1, E.C: 2}", "map<E, i32> {E 2:B=i32 2}"},
 
+		{"set<bool>", "[true, false, 1]", "set<bool> [bool true bool false]"},
+		{"set<uuid>", "[S, S]", "set<uuid> [uuid 00112233445566778899aabbccddeeff<-S]"},
+		{"set<map<string, i32>>", "[{'a': 1}, {'b': 1}, {'a': 1}]",
+			`set<map<string, i32>> [map<string, i32> {string "a"=i32 1} map<string, i32> {string "b"=i32 1}]`},
+		{"set<P>", "[{'x': 1}, {'e': 1}, {'x': 1}]", "set<P> [P (x=i32 1) P (e=E 1:A)]"},
+		{"map<string, Counts>", "M",
+			`map<string, Counts> {string "a"=Counts [Count 1 Count 7<-N Count 3]<-L string "b"=Counts []}<-M`},
+
 		{"P", "{}", "P ()"},
 		{"P", "PT", "P (x=i32 7<-N e=E 2:B)<-PT"},
 		{"P", "{'x': 1, 'more': [PT, {'e': 1}], 'sums': {'s': L}}",

@@ -160,6 +160,17 @@ func TestServices(t *testing.T) {
 	}
 }
 
+func TestNamespace(t *testing.T) {
+	f := program(t, Options{}, MapFS{"main.idl": "namespace go a.b\nnamespace * c\nnamespace go d.e"}).Roots[0]
+	if f.Namespace("go") != "d.e" || f.Namespace("java") != "c" {
+		t.Errorf("go %q, java %q", f.Namespace("go"), f.Namespace("java"))
+	}
+	f = program(t, Options{}, MapFS{"main.idl": "namespace py a"}).Roots[0]
+	if got := f.Namespace("go"); got != "" {
+		t.Errorf("without a namespace: %q", got)
+	}
+}
+
 // Everything in a program keeps the order of its source, and errors come sorted, so output can be compared bytewise.
 func TestOrder(t *testing.T) {
 	p := program(t, Options{}, MapFS{"main.idl": "const i32 A = 1\nstruct B {}\ntypedef i32 C\nservice D {}\nenum E {X}\nconst i32 F = 2\n"})
