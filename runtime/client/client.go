@@ -160,9 +160,13 @@ func (c *Client) pick(p *patience, m *rpc.Method, patient bool) (*conn, *rpc.Err
 		}
 		c.mu.Lock()
 		changed := c.changed
+		cn := c.ready() // once more: it may have come just before changed was read
 		err := c.failureLocked()
 		closed := c.closed
 		c.mu.Unlock()
+		if cn != nil {
+			return cn, nil
+		}
 		if err != nil && (closed || !patient) {
 			return nil, notSent(err, m)
 		}
