@@ -61,6 +61,9 @@ func (n *native) abandon(s *Session, err error) error {
 	if errors.As(err, &broken) {
 		g.Code, g.Message = broken.Code, broken.Reason
 	}
+	if !n.started { // a peer reads the preamble first
+		s.sendPreamble()
+	}
 	s.out.Send(wire.AppendGoAway(nil, g))
 	return err
 }
@@ -91,9 +94,13 @@ func (n *native) preamble(s *Session, b []byte) ([]byte, error) {
 		n.dialect = &own
 	}
 	s.complete()
-	s.out.Send(wire.AppendPreamble(nil, wire.Preamble{MaxFrame: uint32(s.config.MaxFrame), ID: s.config.ServerID}))
+	s.sendPreamble()
 	s.becomeNative()
 	return rest, nil
+}
+
+func (s *Session) sendPreamble() {
+	s.out.Send(wire.AppendPreamble(nil, wire.Preamble{MaxFrame: uint32(s.config.MaxFrame), ID: s.config.ServerID}))
 }
 
 // next reads a frame's header, and its payload if all of it is there.

@@ -210,10 +210,14 @@ func (s *Session) refuse(c *rpc.Call, err *rpc.Error) {
 	s.out.Reply(c, rpc.Reply{Err: err})
 }
 
-// Reply implements rpc.Replier for the calls of this session: it passes the reply on, frees the call's place, and sends
-// the next call on its way where calls run one after the other.
+// Reply implements rpc.Replier for the calls of this session: it passes the reply on and frees the call's place.
 func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
 	s.out.Reply(c, reply)
+	s.release(c)
+}
+
+// release frees the place of an answered call, and sends the next one on its way where calls run one after the other.
+func (s *Session) release(c *rpc.Call) {
 	s.mu.Lock()
 	s.inFlight--
 	s.bytes -= c.Size
