@@ -7,4 +7,6 @@ require (
 	github.com/kuafu-rpc/kuafu v0.0.0
 )
 
+require github.com/golang/snappy v1.0.0 // indirect
+
 replace github.com/kuafu-rpc/kuafu => ../

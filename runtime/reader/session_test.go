@@ -514,6 +514,9 @@ func observe(t testing.TB, chunks [][]byte) seen {
 	for _, p := range chunks {
 		if err := b.session.Feed(bytes.Clone(p)); err != nil {
 			s.Err = err.Error()
+			if errors.Is(err, ErrProtocol) {
+				s.Err = ErrProtocol.Error() // the text quotes what has come so far
+			}
 			break
 		}
 	}
