@@ -89,7 +89,15 @@ func isCloser(t lexer.Token) bool { return t.Type == tokenPunct && strings.Conta
 
 // closerOf returns the bracket that closes an opening one.
 func closerOf(opener string) string {
-	return map[string]string{"{": "}", "(": ")", "[": "]", "<": ">"}[opener]
+	switch opener {
+	case "{":
+		return "}"
+	case "(":
+		return ")"
+	case "[":
+		return "]"
+	}
+	return ">"
 }
 
 // startOf and endOf return where a token lies. No token holds a line break.
