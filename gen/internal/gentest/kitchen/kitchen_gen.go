@@ -2728,8 +2728,6 @@ func (m Silent) String() string {
 func (m *Silent) Error() string { return m.String() }
 
 // Secrets do not show.
-//
-// Deprecated: use Profile.
 type Account struct {
 	User     string `json:"user"`
 	Password string `json:"-"`
@@ -2793,6 +2791,41 @@ func (m Account) String() string {
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
 
+// Deprecated: use Account.
+type Profile struct {
+	// Deprecated: do not use.
+	X int32
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Profile) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.X)
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Profile) DecodeThrift(d *codec.Decoder) {
+	*m = Profile{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.X = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Profile) String() string {
+	b := []byte("Profile{")
+	b = fmt.Appendf(b, "x: %v, ", m.X)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
 // Ids in any order, negative ones by omission.
 type IDs struct {
 	Far      int32
@@ -2849,6 +2882,86 @@ func (m IDs) String() string {
 	b = fmt.Appendf(b, "last: %v, ", m.Last)
 	b = fmt.Appendf(b, "flag: %v, ", m.Flag)
 	b = fmt.Appendf(b, "other: %v, ", m.Other)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+// Many structs that need memory when nothing of them arrives.
+type Amplify struct {
+	Many []WithDefault
+	More map[int32]DeepDefault
+	Most [][]Defaults
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Amplify) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.Field(1, codec.List)
+	e.List(codec.Struct, len(m.Many))
+	for i := range m.Many {
+		m.Many[i].EncodeThrift(e)
+	}
+	e.Field(2, codec.Map)
+	e.Map(codec.I32, codec.Struct, len(m.More))
+	for k, v := range m.More {
+		e.I32(k)
+		v.EncodeThrift(e)
+	}
+	e.Field(3, codec.List)
+	e.List(codec.List, len(m.Most))
+	for _, v := range m.Most {
+		e.List(codec.Struct, len(v))
+		for ii := range v {
+			v[ii].EncodeThrift(e)
+		}
+	}
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Amplify) DecodeThrift(d *codec.Decoder) {
+	*m = Amplify{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.List):
+			s := codec.MakeSlice[WithDefault](d, d.List(codec.Struct))
+			for i := range s {
+				s[i].DecodeThrift(d)
+			}
+			m.Many = s
+		case 2<<8 | uint32(codec.Map):
+			n := d.Map(codec.I32, codec.Struct)
+			s := codec.MakeMap[int32, DeepDefault](d, n)
+			for range n {
+				k := d.I32()
+				var v DeepDefault
+				v.DecodeThrift(d)
+				s[k] = v
+			}
+			m.More = s
+		case 3<<8 | uint32(codec.List):
+			s := codec.MakeSlice[[]Defaults](d, d.List(codec.List))
+			for i := range s {
+				ss := codec.MakeSlice[Defaults](d, d.List(codec.Struct))
+				for ii := range ss {
+					ss[ii].DecodeThrift(d)
+				}
+				s[i] = ss
+			}
+			m.Most = s
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Amplify) String() string {
+	b := []byte("Amplify{")
+	b = fmt.Appendf(b, "many: %v, ", m.Many)
+	b = fmt.Appendf(b, "more: %v, ", m.More)
+	b = fmt.Appendf(b, "most: %v, ", m.Most)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
 
