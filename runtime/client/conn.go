@@ -50,7 +50,6 @@ type conn struct {
 	wake    chan struct{} // has room for one: the writer goroutine should look
 
 	gone    atomic.Bool  // left is closed
-	proven  atomic.Bool  // the server has said something that made sense
 	pending atomic.Int64 // calls in the table, for balancing
 
 	// The reader goroutine's.

@@ -56,7 +56,7 @@ func (l *lane) run(ctx context.Context) {
 				failures = 0
 				l.become(phaseDialing, nil, err)
 				continue
-			case cn.proven.Load() && failures == 0:
+			case failures == 0:
 				failures++ // the first short-lived one may be bad luck: the server restarts
 				l.become(phaseDialing, nil, err)
 				continue

@@ -83,8 +83,7 @@ func (n *native) decode(m *rpc.Method, r *reply, result codec.Decodable) error {
 
 func (n *native) receive(cn *conn) error {
 	err := n.read(cn)
-	if broken := (*wire.ConnError)(nil); errors.As(err, &broken) {
-		// Say why, as far as that goes without waiting.
+	if broken, ok := err.(*wire.ConnError); ok { // say why, as far as that goes without waiting
 		cn.mu.Lock()
 		cn.controlLocked(wire.AppendGoAway(nil, wire.GoAway{Code: broken.Code, Message: broken.Reason}))
 		cn.unlockAndFlush()
@@ -114,15 +113,17 @@ func (n *native) read(cn *conn) error {
 		full := end == len(buf)
 		if !greeted {
 			p, ok, err := wire.ParsePreamble(buf[:end])
-			if err != nil {
+			switch {
+			case err != nil && end >= len(wire.Magic) && string(buf[:len(wire.Magic)]) == wire.Magic:
+				return err // one of ours, but broken
+			case err != nil:
 				return &greetingError{prefix: buf[:end], cause: err}
-			}
-			if !ok {
+			case !ok:
 				continue
 			}
 			greeted = true
 			begin = wire.PreambleSize
-			n.meet(cn, p)
+			n.meet(p)
 		}
 		used, err := n.frames(cn, buf[begin:end])
 		if err != nil {
@@ -148,11 +149,10 @@ func (n *native) read(cn *conn) error {
 }
 
 // meet takes note of the server's preamble.
-func (n *native) meet(cn *conn, p wire.Preamble) {
+func (n *native) meet(p wire.Preamble) {
 	d := *n.dialect.Load()
 	d.MaxFrame = p.FrameLimit()
 	n.dialect.Store(&d)
-	cn.proven.Store(true)
 }
 
 // frames deals with the complete frames at the start of b and returns how many bytes they are.
@@ -317,7 +317,7 @@ func (n *native) pong(cn *conn, token uint64) error {
 func (n *native) quiet(cn *conn, now time.Time) (time.Time, error) {
 	c := n.config
 	switch {
-	case n.pinged.IsZero() || cn.heard.After(n.pinged):
+	case n.pinged.IsZero() || !cn.heard.Before(n.pinged):
 		n.pinged = time.Time{}
 		if due := cn.heard.Add(c.pingIdle); now.Before(due) {
 			return due, nil

@@ -74,6 +74,8 @@ type thriftProto struct {
 	turns   chan struct{} // holds a token for each call under way
 	sending chan struct{} // holds a token while a call is encoded and queued: its id goes into the encoding
 
+	proven bool // the reader goroutine's: the server has sent a reply
+
 	// Guarded by the connection's mu.
 	late   int       // replies that nobody waits for
 	lateBy time.Time // when the connection is given up, if late > 0
@@ -198,7 +200,7 @@ func (t *thriftProto) receive(cn *conn) error {
 		for b := buf[:k]; len(b) > 0; {
 			n, msg, err := s.Next(b)
 			if err != nil {
-				return t.garbage(cn, b, err)
+				return t.garbage(b, err)
 			}
 			b = b[n:]
 			if msg == nil {
@@ -212,8 +214,8 @@ func (t *thriftProto) receive(cn *conn) error {
 }
 
 // garbage explains why what came is no Thrift.
-func (t *thriftProto) garbage(cn *conn, b []byte, err error) error {
-	if cn.proven.Load() {
+func (t *thriftProto) garbage(b []byte, err error) error {
+	if t.proven {
 		return err
 	}
 	if s := speaker(b); s != "" {
@@ -225,7 +227,7 @@ func (t *thriftProto) garbage(cn *conn, b []byte, err error) error {
 func (t *thriftProto) deliver(cn *conn, msg []byte) error {
 	r, err := t.dialect.ReadReply(msg)
 	if err != nil {
-		return t.garbage(cn, msg, err)
+		return t.garbage(msg, err)
 	}
 	cn.mu.Lock()
 	e := cn.table.find(idOf(r.Seq, cn.table.last))
@@ -243,7 +245,7 @@ func (t *thriftProto) deliver(cn *conn, msg []byte) error {
 	cn.table.remove(e)
 	cn.removedLocked()
 	cn.mu.Unlock()
-	cn.proven.Store(true)
+	t.proven = true
 	<-t.turns
 	if c != nil {
 		c.reply.thrift = r

@@ -1,0 +1,187 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// chaos is a server that answers in any order and at any time, refuses, goes away, and breaks off anywhere, also inside
+// a frame. It knows which calls it has taken.
+type chaos struct {
+	t     testing.TB
+	rng   *rand.Rand // guarded by mu
+	mu    sync.Mutex
+	taken map[string]int // by text
+	wg    sync.WaitGroup
+}
+
+func (x *chaos) random(n int) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.rng.IntN(n)
+}
+
+// serve runs one connection.
+func (x *chaos) serve(s *peer) {
+	defer s.nc.Close()
+	b := make([]byte, wire.PreambleSize)
+	if x.random(10) == 0 {
+		return // before anything
+	}
+	if _, err := s.nc.Read(b); err != nil {
+		return
+	}
+	var writing sync.Mutex
+	send := func(b []byte) {
+		writing.Lock()
+		defer writing.Unlock()
+		s.nc.SetWriteDeadline(time.Now().Add(time.Second))
+		if x.random(100) == 0 {
+			s.nc.Write(b[:x.random(len(b))])
+			s.nc.Close()
+			return
+		}
+		s.nc.Write(b)
+	}
+	var answers sync.WaitGroup
+	defer answers.Wait()
+	answers.Go(func() { send(wire.AppendPreamble(nil, wire.Preamble{})) })
+	last := ^uint64(0) // calls above are not taken
+	for {
+		h, payload, err := s.next()
+		if err != nil {
+			return
+		}
+		if h.Kind != wire.KindCall || h.Stream > last {
+			continue
+		}
+		g, err := parseCall(h, payload)
+		if err != nil {
+			x.t.Error(err)
+			return
+		}
+		what := x.random(100)
+		if what < 3 { // refused
+			answers.Go(func() {
+				send(wire.AppendError(nil, g.id, &rpc.Error{Code: rpc.ResourceExhausted, Execution: rpc.NotExecuted}))
+			})
+			continue
+		}
+		x.mu.Lock()
+		x.taken[g.text]++
+		x.mu.Unlock()
+		switch {
+		case what < 6:
+			return
+		case what < 9 && last > g.id:
+			last = g.id
+			answers.Go(func() { send(wire.AppendGoAway(nil, wire.GoAway{Last: g.id})) })
+		case what < 12:
+			continue // never answered
+		}
+		wait := time.Duration(x.random(20)) * time.Millisecond
+		answers.Go(func() {
+			time.Sleep(wait)
+			send(appendReply(nil, g.id, "re: "+g.text))
+		})
+	}
+}
+
+// Whatever happens: every call ends once, with its own reply or an error; no call is taken twice; and what is said not
+// to have been executed was not taken by any server.
+func TestRandomSchedules(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { randomSchedule(t, seed) })
+		})
+	}
+}
+
+func randomSchedule(t *testing.T, seed uint64) {
+	p := newPipes(t)
+	x := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0)), taken: make(map[string]int)}
+	opts := []Option{WithConnections(1 + int(seed%3)), WithLazyDial(), WithKeepalive(time.Second, time.Second)}
+	if seed%2 == 0 {
+		opts = append(opts, WithWaitForReady())
+	}
+	if seed%4 == 0 {
+		opts = append(opts, WithMaxQueue(2000))
+	}
+	c := p.client(opts...)
+	quit := make(chan struct{})
+	x.wg.Go(func() {
+		for {
+			select {
+			case s := <-p.peers:
+				x.wg.Go(func() { x.serve(s) })
+			case <-quit:
+				return
+			}
+		}
+	})
+
+	var callers sync.WaitGroup
+	var succeeded, failed sync.Map
+	for caller := range 20 {
+		callers.Go(func() {
+			for i := range 10 {
+				name := fmt.Sprintf("%d/%d %s", caller, i, strings.Repeat("x", x.random(300)))
+				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+x.random(200))*time.Millisecond)
+				var r text
+				var err error
+				if x.random(2) == 0 {
+					err = c.Call(ctx, echo, &text{name}, &r)
+				} else {
+					err = c.Go(ctx, echo, &text{name}, &r).Wait(context.Background())
+				}
+				cancel()
+				if err != nil {
+					failed.Store(name, err)
+				} else if succeeded.Store(name, true); r.s != "re: "+name {
+					t.Errorf("%.10s got %.15q", name, r.s)
+				}
+			}
+		})
+	}
+	if seed%5 == 0 {
+		time.Sleep(30 * time.Millisecond)
+		c.Close()
+	}
+	callers.Wait()
+	c.Close()
+	close(quit)
+	x.wg.Wait()
+
+	for name, n := range x.taken {
+		if n > 1 {
+			t.Errorf("%.10s was taken %d times", name, n)
+		}
+		if err, ok := failed.Load(name); ok && err.(*rpc.Error).Execution == rpc.NotExecuted {
+			t.Errorf("%.10s was taken, but failed with %v", name, err)
+		}
+	}
+	good, bad := 0, 0
+	succeeded.Range(func(name, _ any) bool {
+		good++
+		if x.taken[name.(string)] != 1 {
+			t.Errorf("%.10s succeeded and was not taken", name)
+		}
+		return true
+	})
+	failed.Range(func(any, any) bool { bad++; return true })
+	if good+bad != 200 {
+		t.Errorf("%d calls ended, want 200", good+bad)
+	}
+	if good == 0 && seed%5 != 0 {
+		t.Error("nothing succeeded: the test tests nothing")
+	}
+}
