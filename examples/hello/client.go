@@ -45,7 +45,7 @@ func visit(ctx context.Context, w io.Writer, address string) error {
 	_, err = c.Greet(ctx, &greeter.Guest{Name: "Mallory"})
 	var unwelcome *greeter.Unwelcome
 	if !errors.As(err, &unwelcome) {
-		return fmt.Errorf("Mallory got in: %v", err)
+		return fmt.Errorf("the greeter let Mallory in: %v", err)
 	}
 	fmt.Fprintln(w, "Mallory is told:", unwelcome.Reason)
 
@@ -56,5 +56,10 @@ func visit(ctx context.Context, w io.Writer, address string) error {
 		return fmt.Errorf("counting nobody: %v", err)
 	}
 	fmt.Fprintf(w, "%v; %v\n", failure.Code, failure.Execution)
-	return c.Forget(ctx)
+
+	if err := c.Forget(ctx); err != nil {
+		return err
+	}
+	// A oneway call is done when it is on its way.
+	return c.Farewell(ctx, "Ada")
 }

@@ -55,3 +55,10 @@ func (c *concierge) Forget(context.Context) error {
 	clear(c.seen)
 	return nil
 }
+
+func (c *concierge) Farewell(_ context.Context, name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.seen, name)
+	return nil
+}

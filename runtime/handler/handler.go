@@ -120,6 +120,13 @@ func (h *Handler) wakeLocked() {
 
 // work runs calls until Close.
 func (h *Handler) work(w *worker) {
+	done := false
+	defer func() {
+		if !done { // an implementation has ended this goroutine; the worker goes on in another
+			w.wake <- struct{}{}
+			go h.work(w)
+		}
+	}()
 	for {
 		<-w.wake
 		h.mu.Lock()
@@ -134,6 +141,7 @@ func (h *Handler) work(w *worker) {
 			h.started--
 			h.endLocked()
 			h.mu.Unlock()
+			done = true
 			return
 		}
 		h.idle = append(h.idle, w)
@@ -171,34 +179,74 @@ func (h *Handler) endLocked() {
 
 // refuse answers a call that no implementation has seen.
 func refuse(c *rpc.Call, code rpc.Code, message string) {
-	err := rpc.NewError(code, message)
-	err.Execution = rpc.NotExecuted
-	c.Replier.Reply(c, rpc.Reply{Err: err})
+	c.Replier.Reply(c, rpc.Reply{Err: refusal(code, message)})
 }
 
-// run takes one call from its bytes to its reply.
+// refusal returns the error of a call that no implementation has seen.
+func refusal(code rpc.Code, message string) *rpc.Error {
+	return &rpc.Error{Code: code, Message: message, Execution: rpc.NotExecuted}
+}
+
+// run takes one call from its bytes to its reply. Whatever user code does, short of ending the process, the call gets
+// one: generated code and implementations may panic, and even end the goroutine, as testing's FailNow does.
 func (h *Handler) run(w *worker, c *rpc.Call) {
+	invoked, returned := false, false
+	defer func() {
+		if returned {
+			return
+		}
+		p := recover()
+		w.decoder = codec.NewDecoder(codec.Binary, nil) // the old one may be in the middle of something
+		err := &rpc.Error{Code: rpc.Internal, Message: "the handler panicked", Execution: rpc.NotExecuted}
+		if p == nil {
+			err.Message = "the handler ended its goroutine"
+		}
+		if invoked {
+			err.Execution = rpc.Executed
+		}
+		// What the panic says may hold secrets; it stays in the log.
+		h.opts.Logger.Error("handler: "+err.Message, "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
+		c.Replier.Reply(c, rpc.Reply{Err: err})
+	}()
+	args, refusal := h.open(w, c)
+	var reply rpc.Reply
+	if refusal != nil {
+		reply.Err = refusal
+	} else {
+		invoked = true
+		reply = invoke(c, args)
+	}
+	returned = true
+	c.Replier.Reply(c, reply)
+}
+
+// methodName returns the name that logs have for c's method.
+func methodName(c *rpc.Call) string {
+	if c.Handler != nil {
+		return c.Handler.Method.FullName
+	}
+	return c.Name
+}
+
+// open decodes c's arguments, or says why the call is not to be executed.
+func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 	switch c.Context().Err() {
 	case context.DeadlineExceeded:
-		refuse(c, rpc.DeadlineExceeded, fmt.Sprintf("the deadline passed while the call was queued for %v", time.Since(c.Received).Round(time.Microsecond)))
-		return
+		return nil, refusal(rpc.DeadlineExceeded, fmt.Sprintf("the deadline passed while the call was queued for %v", time.Since(c.Received).Round(time.Microsecond)))
 	case context.Canceled:
-		refuse(c, rpc.Canceled, "the caller canceled while the call was queued")
-		return
+		return nil, refusal(rpc.Canceled, "the caller canceled while the call was queued")
 	}
 	if err := c.Dialect.Open(c); err != nil {
 		e := asError(err)
 		if !errors.As(err, new(*rpc.Error)) {
 			e.Code = rpc.InvalidArgument
 		}
-		refuse(c, e.Code, e.Message)
-		return
+		return nil, refusal(e.Code, e.Message)
 	}
 	if c.Handler == nil {
 		target, err := h.registry.LookupThrift(c.Name)
 		if err != nil {
-			refuse(c, rpc.Unimplemented, err.Error())
-			return
+			return nil, refusal(rpc.Unimplemented, err.Error())
 		}
 		c.Handler = target
 	}
@@ -208,21 +256,13 @@ func (h *Handler) run(w *worker, c *rpc.Call) {
 	err := w.decoder.Err()
 	w.decoder.Reset(codec.Binary, nil) // an idle worker must not keep the last call's bytes alive
 	if err != nil {
-		refuse(c, rpc.InvalidArgument, "arguments: "+err.Error())
-		return
+		return nil, refusal(rpc.InvalidArgument, "arguments: "+err.Error())
 	}
-	c.Replier.Reply(c, h.invoke(c, args))
+	return args, nil
 }
 
-// invoke calls the implementation and turns whatever comes out of it into a reply.
-func (h *Handler) invoke(c *rpc.Call, args codec.Decodable) (reply rpc.Reply) {
-	defer func() {
-		if p := recover(); p != nil {
-			h.opts.Logger.Error("handler panicked", "method", c.Handler.Method.FullName, "panic", p, "stack", string(debug.Stack()))
-			// What the panic says may hold secrets; it stays in the log.
-			reply = rpc.Reply{Err: &rpc.Error{Code: rpc.Internal, Message: "the handler panicked", Execution: rpc.Executed}}
-		}
-	}()
+// invoke calls the implementation and turns what it returns into a reply.
+func invoke(c *rpc.Call, args codec.Decodable) rpc.Reply {
 	result, err := c.Handler.Invoke(c.Context(), args)
 	if err != nil && result == nil {
 		return rpc.Reply{Err: asError(err)}

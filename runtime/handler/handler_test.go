@@ -210,7 +210,7 @@ func TestReplies(t *testing.T) {
 			code: rpc.DeadlineExceeded, exec: rpc.Executed},
 		{name: "panic", invoke: func(context.Context, *number) (codec.Encodable, error) { panic("secret") },
 			code: rpc.Internal, exec: rpc.Executed, text: "the handler panicked"},
-		{name: "runtime panic", invoke: func(context.Context, *number) (codec.Encodable, error) { var m map[int]int; m[1] = 1; return nil, nil },
+		{name: "runtime panic", invoke: func(_ context.Context, args *number) (codec.Encodable, error) { return &number{1 / (args.n - 3)}, nil },
 			code: rpc.Internal, exec: rpc.Executed, text: "the handler panicked"},
 		{name: "unknown method", invoke: square, change: func(c *rpc.Call) { c.Name = "walk" },
 			code: rpc.Unimplemented, text: "no method walk"},

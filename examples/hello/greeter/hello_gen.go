@@ -209,8 +209,10 @@ type Greeter interface {
 	Greet(ctx context.Context, guest *Guest) (*Greeting, error)
 	// Tells how often a guest has been greeted. Asking again changes nothing.
 	Count(ctx context.Context, name string) (int64, error)
-	// Forgets all guests. Nobody waits for it.
+	// Forgets all guests.
 	Forget(ctx context.Context) error
+	// Says that a guest has left. Nobody waits for it to arrive.
+	Farewell(ctx context.Context, name string) error
 }
 
 var (
@@ -230,6 +232,11 @@ var (
 		Service:  "Greeter",
 		Name:     "forget",
 		FullName: "Greeter.forget",
+	}
+	greeterFarewellMethod = rpc.Method{
+		Service:  "Greeter",
+		Name:     "farewell",
+		FullName: "Greeter.farewell",
 		Oneway:   true,
 	}
 )
@@ -274,7 +281,19 @@ func NewGreeterService(impl Greeter) *rpc.Service {
 				Method:  &greeterForgetMethod,
 				NewArgs: func() codec.Decodable { return new(greeterForgetParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					return nil, impl.Forget(ctx)
+					err := impl.Forget(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return new(greeterForgetResult), nil
+				},
+			},
+			{
+				Method:  &greeterFarewellMethod,
+				NewArgs: func() codec.Decodable { return new(greeterFarewellParams) },
+				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+					p := args.(*greeterFarewellParams)
+					return nil, impl.Farewell(ctx, p.name)
 				},
 			},
 		},
@@ -357,28 +376,55 @@ func (c *GreeterCountCall) Wait(ctx context.Context) (int64, error) {
 // Done is closed when the call has ended.
 func (c *GreeterCountCall) Done() <-chan struct{} { return c.pending.Done() }
 
-// Forgets all guests. Nobody waits for it.
+// Forgets all guests.
 func (c *GreeterClient) Forget(ctx context.Context) error {
-	return c.caller.Call(ctx, &greeterForgetMethod, &greeterForgetArgs{}, nil)
+	return c.caller.Call(ctx, &greeterForgetMethod, &greeterForgetArgs{}, new(greeterForgetReply))
 }
 
 // ForgetAsync is Forget without the wait.
 func (c *GreeterClient) ForgetAsync(ctx context.Context) *GreeterForgetCall {
-	return &GreeterForgetCall{c.caller.Go(ctx, &greeterForgetMethod, &greeterForgetArgs{}, nil)}
+	call := new(GreeterForgetCall)
+	call.pending = c.caller.Go(ctx, &greeterForgetMethod, &greeterForgetArgs{}, &call.reply)
+	return call
 }
 
 // GreeterForgetCall is a call of Forget on its way. It may be used concurrently.
 type GreeterForgetCall struct {
 	pending rpc.Pending
+	reply   greeterForgetReply
 }
 
-// Wait blocks until the call has been handed to the connection, or ctx is done, which gives up only the wait.
+// Wait blocks until the call has ended, or ctx is done, which gives up the wait and not the call. Once the call has
+// ended, Wait returns the same each time.
 func (c *GreeterForgetCall) Wait(ctx context.Context) error {
 	return c.pending.Wait(ctx)
 }
 
 // Done is closed when the call has ended.
 func (c *GreeterForgetCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Says that a guest has left. Nobody waits for it to arrive.
+func (c *GreeterClient) Farewell(ctx context.Context, name string) error {
+	return c.caller.Call(ctx, &greeterFarewellMethod, &greeterFarewellArgs{name}, nil)
+}
+
+// FarewellAsync is Farewell without the wait.
+func (c *GreeterClient) FarewellAsync(ctx context.Context, name string) *GreeterFarewellCall {
+	return &GreeterFarewellCall{c.caller.Go(ctx, &greeterFarewellMethod, &greeterFarewellArgs{name}, nil)}
+}
+
+// GreeterFarewellCall is a call of Farewell on its way. It may be used concurrently.
+type GreeterFarewellCall struct {
+	pending rpc.Pending
+}
+
+// Wait blocks until the call has been handed to the connection, or ctx is done, which gives up only the wait.
+func (c *GreeterFarewellCall) Wait(ctx context.Context) error {
+	return c.pending.Wait(ctx)
+}
+
+// Done is closed when the call has ended.
+func (c *GreeterFarewellCall) Done() <-chan struct{} { return c.pending.Done() }
 
 // greeterGreetArgs are the arguments of Greet as a client writes them.
 type greeterGreetArgs struct {
@@ -557,6 +603,54 @@ func (m *greeterForgetParams) DecodeThrift(d *codec.Decoder) {
 	outer := d.BeginStruct()
 	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
 		d.Skip(f.Type)
+	}
+	d.EndStruct(outer)
+}
+
+// greeterForgetResult is the result of Forget as a server writes it.
+type greeterForgetResult struct{}
+
+func (m *greeterForgetResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.EndStruct(outer)
+}
+
+// greeterForgetReply is the result of Forget as a client reads it.
+type greeterForgetReply struct{}
+
+func (m *greeterForgetReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		d.Skip(f.Type)
+	}
+	d.EndStruct(outer)
+}
+
+// greeterFarewellArgs are the arguments of Farewell as a client writes them.
+type greeterFarewellArgs struct {
+	name string
+}
+
+func (m *greeterFarewellArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.StringField(1, m.name)
+	e.EndStruct(outer)
+}
+
+// greeterFarewellParams are the arguments of Farewell as a server reads them.
+type greeterFarewellParams struct {
+	name string
+}
+
+func (m *greeterFarewellParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.String):
+			m.name = d.String()
+		default:
+			d.Skip(f.Type)
+		}
 	}
 	d.EndStruct(outer)
 }
