@@ -49,13 +49,13 @@ func (g *generator) checkFunction(u *unit, s *schema.Service, f *schema.Function
 	}
 	if f.Result != nil && f.Result.Kind == schema.KindStream {
 		g.refuseStream(u, s, f, f.AST.ResultSpan)
-		return
 	}
-	for _, t := range f.Throws {
-		if t.ID == 0 && f.Result != nil && f.Service == s {
-			g.report(codeThrowsSuccess, u.file, t.AST.Name.Span, "exception `%s` has the id 0, which is the result's", t.Name)
-		}
-	}
+}
+
+// hasStream reports whether a function takes or returns a stream.
+func hasStream(f *schema.Function) bool {
+	return f.Result != nil && f.Result.Kind == schema.KindStream ||
+		slices.ContainsFunc(f.Args, func(arg *schema.Field) bool { return arg.Type.Kind == schema.KindStream })
 }
 
 // refuseStream reports a stream at span in the file that declares f, or at the service that inherits it.

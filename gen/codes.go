@@ -2,14 +2,13 @@ package gen
 
 // Codes of the diagnostics of this package. A code keeps its meaning for ever: tools filter by it.
 const (
-	codeStream        = "E200"
-	codeImportCycle   = "E201"
-	codeOutputClash   = "E202"
-	codePackageClash  = "E203"
-	codePackagePath   = "E204"
-	codeInlineSize    = "E205"
-	codeDefaultCycle  = "E206"
-	codeThrowsSuccess = "E207"
+	codeStream       = "E200"
+	codeImportCycle  = "E201"
+	codeOutputClash  = "E202"
+	codePackageClash = "E203"
+	codePackagePath  = "E204"
+	codeInlineSize   = "E205"
+	codeDefaultCycle = "E206"
 
 	codeTag = "W200"
 )
@@ -30,7 +29,6 @@ func Codes() []Code {
 		{codePackagePath, "A Go package path holds something else than letters, digits and the punctuation of import paths."},
 		{codeInlineSize, "A struct that holds others by value is too large to be a Go value."},
 		{codeDefaultCycle, "The default values of a struct contain another value of that struct, without end."},
-		{codeThrowsSuccess, "A declared exception has the id 0, which is the result's."},
 
 		{codeTag, "A go.tag annotation is not a well-formed Go struct tag."},
 	}

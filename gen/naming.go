@@ -1,9 +1,6 @@
 package gen
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // This file turns IDL names into Go names. It knows nothing of schemas; names.go applies it.
 
@@ -19,26 +16,32 @@ var initialisms = map[string]bool{
 
 // exportedName turns an IDL name into an exported Go name: user_id, userId and UserID become UserID, DARK_BLUE becomes
 // DarkBlue.
-func exportedName(name string) string {
-	var b strings.Builder
-	for _, w := range words(name) {
-		if b.Len() > 0 && isDigit(b.String()[b.Len()-1]) && isDigit(w[0]) {
-			b.WriteByte('_') // v1_2 is not v12
-		}
-		b.WriteString(capitalized(w))
-	}
-	s := b.String()
-	if s == "" || !unicode.IsUpper(rune(s[0])) {
-		s = "X" + s
-	}
-	return s
-}
+func exportedName(name string) string { return strings.Join(nameParts(name), "") }
 
 // unexportedName is exportedName with the first word in lower case: URLPath and url_path become urlPath.
 func unexportedName(name string) string {
-	s := exportedName(name)
-	ws := words(s)
-	return strings.ToLower(ws[0]) + s[len(ws[0]):]
+	parts := nameParts(name)
+	parts[0] = strings.ToLower(parts[0])
+	return strings.Join(parts, "")
+}
+
+// nameParts returns the words of a name as they stand in an exported Go name; there is at least one.
+func nameParts(name string) []string {
+	var parts []string
+	for _, w := range words(name) {
+		part := capitalized(w)
+		switch n := len(parts); {
+		case n == 0 && !isUpper(part[0]):
+			part = "X" + part // a digit cannot come first
+		case n > 0 && isDigit(parts[n-1][len(parts[n-1])-1]) && isDigit(part[0]):
+			part = "_" + part // v1_2 is not v12
+		}
+		parts = append(parts, part)
+	}
+	if parts == nil {
+		return []string{"X"} // nothing but underscores
+	}
+	return parts
 }
 
 // capitalized returns a word in the case it has inside a Go name.

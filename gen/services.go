@@ -2,6 +2,7 @@ package gen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ type method struct {
 
 // service prints everything for a service: interface, descriptors, server side, client side.
 func (e *emitter) service(d *schema.Service) {
+	if slices.ContainsFunc(d.AllFunctions(), hasStream) {
+		return // in a file that is only referred to; elsewhere it was an error
+	}
 	var methods []*method
 	for _, f := range d.AllFunctions() {
 		sf := serviceFunc{d, f}
