@@ -8,8 +8,8 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 )
 
-// TestExactBytes compares what is written with bytes worked out by hand from Thrift's specifications of its encodings. It
-// then skips them, in one piece and byte by byte.
+// TestExactBytes compares what is written with bytes worked out by hand from the specifications of Thrift's encodings.
+// It then skips them, in one piece and byte by byte.
 func TestExactBytes(t *testing.T) {
 	uuid := [16]byte{0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff}
 	inStruct := func(f func(e *codec.Encoder)) func(e *codec.Encoder) {

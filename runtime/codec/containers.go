@@ -2,8 +2,9 @@ package codec
 
 import "encoding/binary"
 
-// List reads the header of a list whose elements have type elem, and returns their number. It is 0 after an error: if
-// there are elements of another type, more than MaxElements, or more than can be in the bytes that remain.
+// List reads the header of a list whose elements have type elem, which is not Stop, and returns their number. It is 0
+// after an error: if there are elements of another type, more than MaxElements, or more than can be in the bytes that
+// remain. The type that an empty list announces is not looked at.
 func (d *Decoder) List(elem Type) int { return d.list(List, elem) }
 
 // Set is List for a set. That its elements differ is not checked.

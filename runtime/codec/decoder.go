@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -52,8 +51,8 @@ func (d *Decoder) Reset(enc Encoding, b []byte) {
 	}
 }
 
-// ResetShared is Reset without copying: strings and binaries are parts of b, which must never be written again, and which
-// stays in memory as long as any of them.
+// ResetShared is Reset without copying: strings and binaries are parts of b, which must never be written again, and
+// which stays in memory as long as any of them.
 func (d *Decoder) ResetShared(enc Encoding, b []byte) {
 	d.Reset(enc, b)
 	d.chunk = b
@@ -73,7 +72,7 @@ func (d *Decoder) Fail(err error) {
 
 func (d *Decoder) fail(kind Kind, format string, args ...any) {
 	if d.err == nil {
-		d.Fail(&Error{Kind: kind, Offset: -1, Message: fmt.Sprintf(format, args...)})
+		d.Fail(unplaced(kind, format, args...))
 	}
 }
 
@@ -100,8 +99,8 @@ func (d *Decoder) tooDeep() {
 	d.fail(LimitReached, "more than %d nested structs", MaxDepth)
 }
 
-// EndStruct closes the struct that the BeginStruct which returned outer has opened. It reads nothing: Field has read the
-// Stop.
+// EndStruct closes the struct that the BeginStruct which returned outer has opened. It reads nothing: Field has read
+// the Stop.
 func (d *Decoder) EndStruct(outer int16) {
 	d.last = outer
 	d.depth--
@@ -195,8 +194,8 @@ func (d *Decoder) badField(b []byte) {
 	}
 }
 
-// Bool reads the value of a bool field, or an element of type bool. Only the values that writers write are accepted: 1 is
-// true, and 0, in the compact encoding also 2, is false.
+// Bool reads the value of a bool field, or an element of type bool. Only the values that writers write are accepted: 1
+// is true, and 0, in the compact encoding also 2, is false.
 func (d *Decoder) Bool() bool {
 	if d.pending != 0 {
 		v := d.pending == compactTrue

@@ -1,7 +1,7 @@
 package codec
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math"
 )
 
@@ -31,7 +31,8 @@ func NewEncoder(enc Encoding, buf []byte) *Encoder {
 	return e
 }
 
-// Reset starts a new message in encoding enc that is appended to buf. The Encoder owns buf until the last call of Bytes.
+// Reset starts a new message in encoding enc that is appended to buf. The Encoder owns buf until the last call of
+// Bytes.
 func (e *Encoder) Reset(enc Encoding, buf []byte) {
 	*e = Encoder{buf: buf}
 	switch enc {
@@ -40,7 +41,7 @@ func (e *Encoder) Reset(enc Encoding, buf []byte) {
 	case Compact:
 		e.mode = modeCompact
 	default:
-		e.err = &Error{Kind: Unsupported, Offset: -1, Message: enc.String()}
+		e.err = unplaced(Unsupported, "%s", enc)
 	}
 }
 
@@ -50,8 +51,8 @@ func (e *Encoder) Bytes() []byte { return e.buf }
 // Err returns the first error, nil if there was none.
 func (e *Encoder) Err() error { return e.err }
 
-// Fail records err unless there was an error before; an *Error without an offset gets the current one. Nothing is written
-// from now on.
+// Fail records err unless there was an error before; an *Error without an offset gets the current one. Nothing is
+// written from now on.
 func (e *Encoder) Fail(err error) {
 	if e.err == nil && err != nil {
 		e.err = at(err, len(e.buf))
@@ -61,7 +62,7 @@ func (e *Encoder) Fail(err error) {
 
 func (e *Encoder) failf(kind Kind, format string, args ...any) {
 	if e.err == nil {
-		e.Fail(&Error{Kind: kind, Offset: -1, Message: fmt.Sprintf(format, args...)})
+		e.Fail(unplaced(kind, format, args...))
 	}
 }
 
@@ -89,11 +90,11 @@ func (e *Encoder) EndStruct(outer int16) {
 	}
 }
 
-// Field writes the header of a field whose value follows. The compact encoding has a bool's value in the header, so bool
-// fields are written by BoolField only.
+// Field writes the header of a field whose value follows. The compact encoding has a bool's value in the header, so
+// bool fields are written by BoolField only.
 func (e *Encoder) Field(id int16, t Type) {
 	if e.mode == modeBinary {
-		e.buf = append(e.buf, byte(t), byte(id>>8), byte(id))
+		e.buf = append(e.buf, byte(t), byte(uint16(id)>>8), byte(id))
 		return
 	}
 	e.compactField(id, toCompact[t])
@@ -120,7 +121,8 @@ func (e *Encoder) List(elem Type, n int) {
 		return
 	}
 	if e.mode == modeBinary {
-		e.buf = append(e.buf, byte(elem), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		u := uint32(n)
+		e.buf = append(e.buf, byte(elem), byte(u>>24), byte(u>>16), byte(u>>8), byte(u))
 		return
 	}
 	e.compactList(elem, n)
@@ -148,7 +150,8 @@ func (e *Encoder) Map(key, value Type, n int) {
 		return
 	}
 	if e.mode == modeBinary {
-		e.buf = append(e.buf, byte(key), byte(value), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		u := uint32(n)
+		e.buf = append(e.buf, byte(key), byte(value), byte(u>>24), byte(u>>16), byte(u>>8), byte(u))
 		return
 	}
 	e.compactMap(key, value, n)
@@ -192,7 +195,7 @@ func (e *Encoder) I8(v int8) {
 // I16 writes a 16-bit integer.
 func (e *Encoder) I16(v int16) {
 	if e.mode == modeBinary {
-		e.buf = append(e.buf, byte(v>>8), byte(v))
+		e.buf = binary.BigEndian.AppendUint16(e.buf, uint16(v))
 		return
 	}
 	e.compactVarint32(int32(v))
@@ -201,7 +204,7 @@ func (e *Encoder) I16(v int16) {
 // I32 writes a 32-bit integer, or an enum's value.
 func (e *Encoder) I32(v int32) {
 	if e.mode == modeBinary {
-		e.buf = append(e.buf, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+		e.buf = binary.BigEndian.AppendUint32(e.buf, uint32(v))
 		return
 	}
 	e.compactVarint32(v)
@@ -210,7 +213,7 @@ func (e *Encoder) I32(v int32) {
 // I64 writes a 64-bit integer.
 func (e *Encoder) I64(v int64) {
 	if e.mode == modeBinary {
-		e.buf = append(e.buf, byte(v>>56), byte(v>>48), byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+		e.buf = binary.BigEndian.AppendUint64(e.buf, uint64(v))
 		return
 	}
 	e.compactVarint64(v)
@@ -233,41 +236,45 @@ func (e *Encoder) Double(v float64) {
 	u := math.Float64bits(v)
 	switch e.mode {
 	case modeBinary:
-		e.buf = append(e.buf, byte(u>>56), byte(u>>48), byte(u>>40), byte(u>>32), byte(u>>24), byte(u>>16), byte(u>>8), byte(u))
+		e.buf = binary.BigEndian.AppendUint64(e.buf, u)
 	case modeCompact: // little-endian, unlike anything else in Thrift
-		e.buf = append(e.buf, byte(u), byte(u>>8), byte(u>>16), byte(u>>24), byte(u>>32), byte(u>>40), byte(u>>48), byte(u>>56))
+		e.buf = binary.LittleEndian.AppendUint64(e.buf, u)
 	}
 }
 
 // String writes a string. Thrift wants UTF-8; that is not checked.
 func (e *Encoder) String(v string) {
-	if e.length(len(v)) {
+	if e.mode == modeBinary && len(v) <= MaxStringLen {
+		e.buf = append(binary.BigEndian.AppendUint32(e.buf, uint32(len(v))), v...)
+		return
+	}
+	if e.compactLength(len(v)) {
 		e.buf = append(e.buf, v...)
 	}
 }
 
 // Binary writes bytes. v is copied.
 func (e *Encoder) Binary(v []byte) {
-	if e.length(len(v)) {
+	if e.mode == modeBinary && len(v) <= MaxStringLen {
+		e.buf = append(binary.BigEndian.AppendUint32(e.buf, uint32(len(v))), v...)
+		return
+	}
+	if e.compactLength(len(v)) {
 		e.buf = append(e.buf, v...)
 	}
 }
 
-// length writes the length of a string; if it returns false, the string must not be written.
-func (e *Encoder) length(n int) bool {
+// compactLength writes the length of a string in the compact encoding; if it returns false, the string must not be
+// written. A string that is too long for either encoding ends up here, too.
+func (e *Encoder) compactLength(n int) bool {
 	if n > MaxStringLen {
 		e.failf(LimitReached, "string of %d bytes, the limit is %d", n, MaxStringLen)
+	}
+	if e.mode != modeCompact {
 		return false
 	}
-	switch e.mode {
-	case modeBinary:
-		e.buf = append(e.buf, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-		return true
-	case modeCompact:
-		e.buf = appendUvarint32(e.buf, uint32(n))
-		return true
-	}
-	return false
+	e.buf = appendUvarint32(e.buf, uint32(n))
+	return true
 }
 
 // UUID writes a UUID, its bytes in the order of its text form.

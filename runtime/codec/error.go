@@ -58,12 +58,17 @@ func KindOf(err error) Kind {
 // MissingField returns the error for a required field that did not arrive, or that was not set before writing. Pass it
 // to Fail, which adds the offset.
 func MissingField(structName, fieldName string) error {
-	return &Error{Kind: FieldMissing, Offset: -1, Message: "required field " + structName + "." + fieldName + " is not set"}
+	return unplaced(FieldMissing, "required field %s.%s is not set", structName, fieldName)
 }
 
 // UnionError returns the error for a union with set members instead of one. Pass it to Fail, which adds the offset.
 func UnionError(name string, set int) error {
-	return &Error{Kind: BadUnion, Offset: -1, Message: fmt.Sprintf("union %s has %d members set, want exactly 1", name, set)}
+	return unplaced(BadUnion, "union %s has %d members set, want exactly 1", name, set)
+}
+
+// unplaced returns an error whose offset is to be filled in.
+func unplaced(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Offset: -1, Message: fmt.Sprintf(format, args...)}
 }
 
 // at returns err with the offset filled in, if it is an *Error that has none.

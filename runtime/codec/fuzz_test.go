@@ -13,8 +13,8 @@ import (
 func FuzzBinaryRead(f *testing.F)  { fuzzRead(f, codec.Binary) }
 func FuzzCompactRead(f *testing.F) { fuzzRead(f, codec.Compact) }
 
-// fuzzRead decodes anything as an Everything: it must not take more memory than it may, and what is accepted must survive
-// being written and read again, and be skipped as exactly the same bytes.
+// fuzzRead decodes anything as an Everything: it must not take more memory than it may, and what is accepted must
+// survive being written and read again, and be skipped as exactly the same bytes.
 func fuzzRead(f *testing.F, enc codec.Encoding) {
 	f.Add([]byte{0})
 	f.Add(encode(f, enc, newEverything()))
@@ -50,7 +50,7 @@ func fuzzRead(f *testing.F, enc codec.Encoding) {
 	})
 }
 
-// FuzzSkip skips anything, of any type: without memory, and with the same result for a Skipper, whatever pieces it gets.
+// FuzzSkip skips anything, of any type, and a Skipper must come to the same result, whatever pieces it gets.
 func FuzzSkip(f *testing.F) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 3))

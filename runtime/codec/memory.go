@@ -20,8 +20,8 @@ func (d *Decoder) String() string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// Binary reads bytes. They belong to the caller, unless the Decoder is shared: then they are part of the message and must
-// not be written. The result is never nil, and its capacity is its length.
+// Binary reads bytes. They belong to the caller, unless the Decoder is shared: then they are part of the message and
+// must not be written. The result is never nil, and its capacity is its length.
 func (d *Decoder) Binary() []byte {
 	if b := d.bytes(); b != nil {
 		return b
@@ -105,16 +105,16 @@ func (d *Decoder) copyString(n int) []byte {
 // charge takes n bytes from the message's budget; if it returns false, they must not be allocated.
 func (d *Decoder) charge(n int64) bool {
 	if n > d.budget {
-		d.fail(LimitReached, "value needs %d bytes of memory, %d are left of what the size of the message allows", n, d.budget)
+		d.fail(LimitReached, "value needs %d bytes of memory, %d are left of what the message's size allows", n, d.budget)
 		return false
 	}
 	d.budget -= n
 	return true
 }
 
-// allocSize returns at least what the memory allocator takes for n bytes. It rounds up to one of its size classes, which
-// are at most 1.45 times apart at 33 bytes, and less than 1.2 times from 100 bytes on, or, from 32 KiB on, to pages of
-// 8 KiB.
+// allocSize returns at least what the memory allocator takes for n bytes. It rounds up to one of its size classes,
+// which are at most 1.45 times apart at 33 bytes, and less than 1.2 times from 100 bytes on, or, from 32 KiB on, to
+// pages of 8 KiB.
 func allocSize(n int64) int64 {
 	switch {
 	case n == 0:
@@ -125,8 +125,8 @@ func allocSize(n int64) int64 {
 	return n + 8<<10
 }
 
-// MakeSlice returns a slice of n zero values for the elements of a list whose header said n. Its memory is charged to the
-// message; the result is empty, never nil, if that exceeds the message's budget.
+// MakeSlice returns a slice of n zero values for the elements of a list whose header said n. Its memory is charged to
+// the message; the result is empty, never nil, if that exceeds the message's budget.
 func MakeSlice[T any](d *Decoder, n int) []T {
 	var zero T
 	if n <= 0 || !d.charge(allocSize(int64(n)*int64(unsafe.Sizeof(zero)))) {
@@ -169,8 +169,9 @@ func New[T any](d *Decoder) *T {
 	return p
 }
 
-// How Go lays out maps. A group is eight slots and eight control bytes. Up to eight entries are in one group; more are in
-// tables of up to 1024 slots, a power of two, of which seven eighths are used; a table that overflows is replaced by two.
+// How Go lays out maps. A group is eight slots and eight control bytes. Up to eight entries are in one group; more are
+// in tables of up to 1024 slots, a power of two, of which seven eighths are used; a table that overflows is replaced by
+// two.
 const (
 	groupSlots  = 8
 	tableSlots  = 1024

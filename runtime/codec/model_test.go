@@ -19,8 +19,12 @@ type value struct {
 	ids    []int16 // Struct: the fields' ids
 }
 
-var scalarTypes = []codec.Type{codec.Bool, codec.I8, codec.I16, codec.I32, codec.I64, codec.Double, codec.String, codec.UUID}
-var allTypes = append([]codec.Type{codec.Struct, codec.List, codec.Set, codec.Map}, scalarTypes...)
+var (
+	scalarTypes = []codec.Type{
+		codec.Bool, codec.I8, codec.I16, codec.I32, codec.I64, codec.Double, codec.String, codec.UUID,
+	}
+	allTypes = append([]codec.Type{codec.Struct, codec.List, codec.Set, codec.Map}, scalarTypes...)
+)
 
 // random returns a value of type t that is nested at most depth times.
 func random(r *rand.Rand, t codec.Type, depth int) value {

@@ -18,8 +18,8 @@ var sameValues = cmp.Options{
 	cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }),
 }
 
-// checkRoundTrip writes the value that seed stands for, compares the bytes with those of the reference, and reads, skips
-// and truncates them.
+// checkRoundTrip writes the value that seed stands for, compares the bytes with those of the reference, and reads,
+// skips and truncates them.
 func checkRoundTrip(t *testing.T, enc codec.Encoding, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	v := random(r, allTypes[r.IntN(len(allTypes))], 1+r.IntN(4))

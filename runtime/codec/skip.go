@@ -32,7 +32,8 @@ func (d *Decoder) fixedSize(t Type) int {
 }
 
 func (d *Decoder) walk(t Type) {
-	w := walker{compact: d.compact, structs: d.depth, over: Truncated}
+	var w walker // not a literal, which would be built elsewhere and copied
+	w.compact, w.structs, w.over = d.compact, d.depth, Truncated
 	if err := w.start(t); err != nil {
 		d.Fail(err)
 		return

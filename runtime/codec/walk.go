@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "encoding/binary"
 
 // walker knows where inside a value a skip is. It reads headers only; the bytes that a header announces are counted in
 // raw, and the walker's user passes over them before the next header. There is no recursion, and no memory but itself.
@@ -77,8 +74,8 @@ func (w *walker) settle() error {
 	return nil
 }
 
-// next reads the next header from b, which may be longer. It returns the header's length, 0 if b ends inside it. Not more
-// than limit bytes, the header included, can follow.
+// next reads the next header from b, which may be longer. It returns the header's length, 0 if b ends inside it. Not
+// more than limit bytes, the header included, can follow.
 func (w *walker) next(b []byte, limit int) (n int, err error) {
 	t := w.at
 	switch t {
@@ -280,9 +277,4 @@ func varintError(n int) error {
 		return unplaced(Malformed, "varint is too long")
 	}
 	return nil
-}
-
-// unplaced returns an error whose offset the caller fills in.
-func unplaced(kind Kind, format string, args ...any) *Error {
-	return &Error{Kind: kind, Offset: -1, Message: fmt.Sprintf(format, args...)}
 }
