@@ -197,12 +197,12 @@ func (h *Handler) run(w *worker, c *rpc.Call) {
 		}
 		p := recover()
 		w.decoder = codec.NewDecoder(codec.Binary, nil) // the old one may be in the middle of something
-		err := &rpc.Error{Code: rpc.Internal, Message: "the handler panicked", Execution: rpc.NotExecuted}
-		if p == nil {
+		err := &rpc.Error{Code: rpc.Internal, Message: "the handler panicked", Execution: rpc.Executed}
+		switch {
+		case !invoked:
+			err.Message, err.Execution = "decoding the arguments panicked", rpc.NotExecuted
+		case p == nil:
 			err.Message = "the handler ended its goroutine"
-		}
-		if invoked {
-			err.Execution = rpc.Executed
 		}
 		// What the panic says may hold secrets; it stays in the log.
 		h.opts.Logger.Error("handler: "+err.Message, "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
@@ -214,7 +214,7 @@ func (h *Handler) run(w *worker, c *rpc.Call) {
 		reply.Err = refusal
 	} else {
 		invoked = true
-		reply = invoke(c, args)
+		reply = execute(c, args)
 	}
 	returned = true
 	c.Replier.Reply(c, reply)
@@ -261,8 +261,8 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 	return args, nil
 }
 
-// invoke calls the implementation and turns what it returns into a reply.
-func invoke(c *rpc.Call, args codec.Decodable) rpc.Reply {
+// execute calls the implementation and turns what it returns into a reply.
+func execute(c *rpc.Call, args codec.Decodable) rpc.Reply {
 	result, err := c.Handler.Invoke(c.Context(), args)
 	if err != nil && result == nil {
 		return rpc.Reply{Err: asError(err)}

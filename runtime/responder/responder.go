@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -24,6 +26,9 @@ type Options struct {
 	// MaxPending is how many bytes of output a connection may have waiting before it is given up as a slow consumer;
 	// default 64 MiB.
 	MaxPending int
+
+	// Logger gets the stack of a result whose encoding panicked; default slog.Default.
+	Logger *slog.Logger
 }
 
 const (
@@ -41,6 +46,9 @@ const (
 func (o *Options) applyDefaultsAndValidate() error {
 	if o.MaxPending == 0 {
 		o.MaxPending = defaultMaxPending
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	if o.MaxPending < 0 {
 		return fmt.Errorf("responder: MaxPending %d is negative", o.MaxPending)
@@ -101,7 +109,7 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 		return
 	}
 	scratch := r.factory.scratch.Get().(*[]byte)
-	b := c.Dialect.AppendReply((*scratch)[:0], c, reply)
+	b := r.factory.encode((*scratch)[:0], c, reply)
 	own := len(b) > shareLimit
 	r.append(b, own)
 	grown := cap(b) > cap(*scratch)
@@ -112,6 +120,26 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 		return // the scratch itself left with the output
 	}
 	r.factory.scratch.Put(scratch)
+}
+
+// encode appends the reply to dst. A result is the implementation's: it may still be changing, and encoding it may panic.
+func (f *Factory) encode(dst []byte, c *rpc.Call, reply rpc.Reply) (b []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.opts.Logger.Error("responder: encoding a result panicked", "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
+			err := &rpc.Error{Code: rpc.Internal, Message: "encoding the result panicked", Execution: rpc.Executed}
+			b = c.Dialect.AppendReply(dst, c, rpc.Reply{Err: err})
+		}
+	}()
+	return c.Dialect.AppendReply(dst, c, reply)
+}
+
+// methodName returns the name that logs have for c's method.
+func methodName(c *rpc.Call) string {
+	if c.Handler != nil {
+		return c.Handler.Method.FullName
+	}
+	return c.Name
 }
 
 // Send queues bytes that are no reply, such as a control frame. b is copied.
