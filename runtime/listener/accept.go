@@ -178,8 +178,8 @@ func passing(err error) bool {
 	return true
 }
 
-// spareFile is a descriptor kept for the time when there is none left. Closing it lets one waiting connection be accepted and
-// closed, so that its client learns at once what it would otherwise wait for.
+// spareFile is a descriptor kept for the time when there is none left. Closing it lets one waiting connection be
+// accepted and closed, so that its client learns at once what it would otherwise wait for.
 type spareFile struct {
 	mu   sync.Mutex
 	file *os.File // nil if there was none to be had

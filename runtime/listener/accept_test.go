@@ -92,7 +92,9 @@ func TestDefaults(t *testing.T) {
 	if o.MaxConns != math.MaxInt || o.MaxConnsPerIP != math.MaxInt {
 		t.Errorf("negative limits became %d and %d, want none", o.MaxConns, o.MaxConnsPerIP)
 	}
-	for _, bad := range []Options{{Loops: -1}, {ReadBuffer: -1}, {Window: -1}, {StallTimeout: -1}, {CloseGrace: -1}, {CheckInterval: -1}} {
+	for _, bad := range []Options{
+		{Loops: -1}, {ReadBuffer: -1}, {Window: -1}, {StallTimeout: -1}, {CloseGrace: -1}, {CheckInterval: -1},
+	} {
 		if l, err := New(bad, func(*Conn) (Session, Output) { return nil, nil }); err == nil {
 			l.Close(t.Context())
 			t.Errorf("New(%+v) works", bad)
@@ -145,10 +147,44 @@ func TestAcceptErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Serve(&failingListener{ln, []error{last}}); err == nil || err == ErrClosed || !strings.Contains(err.Error(), last.Error()) {
+		err = s.Serve(&failingListener{ln, []error{last}})
+		if err == nil || err == ErrClosed || !strings.Contains(err.Error(), last.Error()) {
 			t.Errorf("Serve after %v: %v", last, err)
 		}
 	}
+}
+
+// TestSpareFile refuses one waiting connection at a time, and does not wait for one.
+func TestSpareFile(t *testing.T) {
+	ln, err := Listen("tcp://127.0.0.1:0", ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s := &testServer{t: t, addr: ln.Addr().String()}
+	var spare spareFile
+	spare.open()
+	defer spare.close()
+	for range 3 {
+		if spare.refuse(ln) {
+			t.Error("refuses a connection, but none is there")
+		}
+		nc := dial(t, s)
+		if !spare.refuse(ln) {
+			t.Error("does not refuse the connection that waits")
+		}
+		refused(t, nc)
+		if spare.file == nil {
+			t.Error("the spare is gone")
+		}
+	}
+	spare.refuse(ln) // in vain, so whatever deadline it has set has passed
+	dial(t, s)
+	nc, err := ln.Accept()
+	if err != nil {
+		t.Fatalf("the listener is of no use any more: %v", err)
+	}
+	nc.Close()
 }
 
 // pipeListener accepts what no event loop can take.
@@ -215,8 +251,9 @@ func floodServer() error {
 	return nil
 }
 
-// TestDescriptorsRunOut floods a server that has 64 descriptors with 5,000 connections, once with a limit that keeps it from running
-// out, once without. A client that was there before must not notice, and new ones must be served right after.
+// TestDescriptorsRunOut floods a server that has 64 descriptors with 5,000 connections, once with a limit that keeps it
+// from running out, once without. A client that was there before must not notice, and new ones must be served right
+// after.
 func TestDescriptorsRunOut(t *testing.T) {
 	for _, tt := range []struct{ name, max, counter string }{ // max 0 is the default
 		{"limit", "0", "RefusedLimit"},
@@ -271,16 +308,20 @@ func TestDescriptorsRunOut(t *testing.T) {
 	}
 }
 
-// flood opens connections, keeps the last few hundred of them, and closes all in the end.
+// flood opens connections and closes them when all are open, or as many as this process may have.
 func flood(t *testing.T, addr string, n int) {
 	t.Helper()
+	var lim syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
+		t.Fatal(err)
+	}
 	var held []net.Conn
 	for range n {
 		nc, err := net.DialTimeout("tcp", addr, patience)
 		if err != nil {
 			t.Fatalf("the flood does not get through to the kernel: %v", err)
 		}
-		if held = append(held, nc); len(held) > 300 {
+		if held = append(held, nc); uint64(len(held)) > lim.Cur*3/4 {
 			held[0].Close()
 			held = held[1:]
 		}

@@ -27,8 +27,8 @@ func newAdmission(max, maxPerIP int) *admission {
 	return &admission{max: max, maxPerIP: maxPerIP, perIP: make(map[netip.Addr]int)}
 }
 
-// addressKey is what connections are counted by: an IPv4 address, or the /64 of an IPv6 address, since whoever has one address of
-// it has them all.
+// addressKey is what connections are counted by: an IPv4 address, or the /64 of an IPv6 address, since whoever has one
+// address of it has them all.
 func addressKey(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {

@@ -71,7 +71,8 @@ const (
 func (c *Conn) Peer() *rpc.Peer { return &c.peer }
 
 // Wake asks that Output.Next be called soon, on the loop. Call it after the bytes are there to be found. It costs an
-// atomic load if that has been asked for already. During Feed it costs no trip through the loop: Next is called right after.
+// atomic load if that has been asked for already. During Feed it costs no trip through the loop: Next is called right
+// after.
 func (c *Conn) Wake() {
 	for {
 		switch c.wake.Load() {
@@ -94,8 +95,8 @@ func (c *Conn) Wake() {
 // meanwhile is discarded. The first reason given is the one that counts; nil stands for ErrClosed.
 func (c *Conn) Close(reason error) { c.ask(&closeRequest{reason: reason}) }
 
-// Abort ends the connection at once. Pending output is dropped, and so is what the kernel has not sent yet: a TCP peer sees a
-// reset and not the regular end of a stream that was cut.
+// Abort ends the connection at once. Pending output is dropped, and so is what the kernel has not sent yet: a TCP peer
+// sees a reset and not the regular end of a stream that was cut.
 func (c *Conn) Abort(reason error) { c.ask(&closeRequest{reason: reason, abort: true}) }
 
 func (c *Conn) ask(r *closeRequest) {
@@ -220,9 +221,9 @@ func (c *Conn) postAfter(d time.Duration) {
 // lingerStep is the time between two looks at a lingering connection.
 const lingerStep = 20 * time.Millisecond
 
-// drained is called when a closing connection has written everything. It tells the peer, and has the connection linger: to
-// close a socket that has unread input makes the kernel send a reset and drop what it has not sent yet, and a reset may make the
-// peer drop what it has not read yet.
+// drained is called when a closing connection has written everything. It tells the peer, and has the connection linger:
+// to close a socket that has unread input makes the kernel send a reset and drop what it has not sent yet, and a reset
+// may make the peer drop what it has not read yet.
 func (c *Conn) drained() {
 	if err := shutdownWrite(c.fd); err != nil {
 		c.end(c.reason)
@@ -343,5 +344,6 @@ func (c *Conn) guardEnding() {
 
 func (c *Conn) panicked(r any) {
 	c.l.stats.panics.Add(1)
-	c.l.opts.Logger.Error("listener: panic in a connection's session", "peer", c.peer.Address, "panic", r, "stack", string(debug.Stack()))
+	c.l.opts.Logger.Error("listener: panic in a connection's session",
+		"peer", c.peer.Address, "panic", r, "stack", string(debug.Stack()))
 }

@@ -127,8 +127,37 @@ func TestBacklog(t *testing.T) {
 	roundTrip(t, nc)
 }
 
-// TestNeverReadingClient is cut after the stall timeout. Until then no more than a window has been taken from its output beyond what the
-// kernel holds, and others do not notice.
+// TestFlushLeavesTurns has one connection with more output than its socket is offered at a time.
+func TestFlushLeavesTurns(t *testing.T) {
+	const window = 2 << 10
+	var asked atomic.Int32
+	s := serve(t, Options{Window: window}, func(c *testConn) { c.onNext = func() { asked.Add(1) } })
+	nc, c := connect(t, s)
+	roundTrip(t, nc)
+	const size = 4 * window // an empty socket would take it all at once
+	turn := make(chan int32)
+	err := c.conn.gc.EventLoop().Execute(t.Context(), runnable(func() {
+		c.mu.Lock()
+		c.pending = append(c.pending, make([]byte, size/2), make([]byte, size/2))
+		c.mu.Unlock()
+		before := asked.Load()
+		c.conn.flush()
+		turn <- asked.Load() - before
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := <-turn; n != 2 { // what is written, and what comes next time
+		t.Errorf("one turn asked for %d windows, want 2", n)
+	}
+	if _, err := io.CopyN(io.Discard, nc, size); err != nil {
+		t.Fatal(err)
+	}
+	roundTrip(t, nc)
+}
+
+// TestNeverReadingClient is cut after the stall timeout. Until then no more than a window has been taken from its
+// output beyond what the kernel holds, and others do not notice.
 func TestNeverReadingClient(t *testing.T) {
 	const window = 256 << 10
 	var taken atomic.Int64
@@ -167,23 +196,38 @@ func TestNeverReadingClient(t *testing.T) {
 	}
 }
 
-// TestSlowReaderLives reads so slowly that the socket seldom has enough room for an event, but never stalls for long.
+// TestSlowReaderLives has a peer that has made room in the socket, but less than it takes for an event. The clock is
+// set forward by hand.
 func TestSlowReaderLives(t *testing.T) {
-	const stall = time.Second
-	s := serve(t, Options{StallTimeout: stall, CheckInterval: 20 * time.Millisecond}, nil)
+	s := serveOn(t, "unix://"+t.TempDir()+"/s", Options{Loops: 1, StallTimeout: time.Hour, CheckInterval: time.Hour}, nil)
 	nc, c := connect(t, s)
-	c.send(make([]byte, 32<<20))
+	c.send(make([]byte, 1<<20))
 	eventually(t, "the socket fills up", func() bool { return c.conn.armed.Load() })
-	b := make([]byte, 256<<10)
-	for begin := time.Now(); time.Since(begin) < 3*stall; {
-		if _, err := io.ReadFull(nc, b); err != nil {
+	checkLater := func() {
+		done := make(chan struct{})
+		err := c.conn.gc.EventLoop().Execute(t.Context(), runnable(func() {
+			s.start = s.start.Add(-2 * time.Hour)
+			c.conn.check(time.Now(), s.now())
+			close(done)
+		}))
+		if err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case <-c.ended:
-			t.Fatalf("a reading client was cut: %v", c.reason)
-		case <-time.After(stall / 10): // the speed of this client
-		}
+		<-done
+	}
+	// A Unix socket holds about 200 KiB in two pieces of 100, and reports room when three quarters are free.
+	if _, err := io.CopyN(io.Discard, nc, 128<<10); err != nil {
+		t.Fatal(err)
+	}
+	checkLater()
+	select {
+	case <-c.ended:
+		t.Fatalf("a reading client was cut: %v", c.reason)
+	default:
+	}
+	checkLater()
+	if err := c.wait(); err != ErrSlowConsumer {
+		t.Errorf("closed with %v, want ErrSlowConsumer", err)
 	}
 }
 
@@ -221,8 +265,8 @@ func TestCloseGrace(t *testing.T) {
 	}
 }
 
-// TestCloseDoesNotReset has a client that goes on sending after the server has given it up. It must get the last words all the same:
-// a socket closed with unread input answers with a reset.
+// TestCloseDoesNotReset has a client that goes on sending after the server has given it up. It must get the last words
+// all the same: a socket closed with unread input answers with a reset.
 func TestCloseDoesNotReset(t *testing.T) {
 	words := strings.Repeat("this port speaks something else. ", 1000)
 	bad := errors.New("not our protocol")
@@ -233,8 +277,13 @@ func TestCloseDoesNotReset(t *testing.T) {
 		}
 	})
 	nc, c := connect(t, s)
-	if _, err := nc.Write(make([]byte, 8<<20)); err != nil {
-		t.Fatal(err)
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
+	for range 5 * lingerStep / time.Millisecond {
+		if _, err := nc.Write(make([]byte, 64<<10)); err != nil {
+			t.Fatal(err)
+		}
+		<-pace.C
 	}
 	got, err := io.ReadAll(nc)
 	if string(got) != words || err != nil {
@@ -246,25 +295,18 @@ func TestCloseDoesNotReset(t *testing.T) {
 	}
 }
 
+// TestHalfClosedPeerGetsWhatIsReady ends the client's stream while the server has output that its loop does not know of
+// yet.
 func TestHalfClosedPeerGetsWhatIsReady(t *testing.T) {
-	feeding, goOn := make(chan struct{}), make(chan struct{})
-	s := serve(t, Options{}, func(c *testConn) {
-		c.onFeed = func(c *testConn, b []byte) error {
-			close(feeding)
-			<-goOn // hold the loop until the answer and the end of the stream are both there
-			return nil
-		}
-	})
+	s := serve(t, Options{}, nil)
 	nc, c := connect(t, s)
-	if _, err := nc.Write([]byte("call")); err != nil {
-		t.Fatal(err)
-	}
-	<-feeding
+	roundTrip(t, nc)
+	c.mu.Lock()
+	c.pending = append(c.pending, []byte("answer")) // Wake would come next
+	c.mu.Unlock()
 	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	c.send([]byte("answer"))
-	close(goOn)
 	if got, err := io.ReadAll(nc); string(got) != "answer" || err != nil {
 		t.Errorf("received %q, %v; want the answer", got, err)
 	}

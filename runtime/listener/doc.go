@@ -1,4 +1,5 @@
-// Package listener owns a server's sockets: it accepts connections, reads and writes them on gnet's event loops, and closes them.
+// Package listener owns a server's sockets: it accepts connections, reads and writes them on gnet's event loops, and
+// closes them.
 //
 // It knows nothing of protocols. What arrives on a connection goes to a Session, what is to be sent is pulled from an
 // Output; both are made by the function given to New. It is the only package that imports gnet, and uses it as a

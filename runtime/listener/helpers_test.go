@@ -225,8 +225,8 @@ func tryRoundTrip(nc net.Conn) error {
 	return nil
 }
 
-// bystander makes round trips on a connection of its own until the returned function is called, which fails the test if one of
-// them failed or there was none.
+// bystander makes round trips on a connection of its own until the returned function is called, which fails the test if
+// one of them failed or there was none.
 func bystander(t testing.TB, nc net.Conn) (stop func()) {
 	t.Helper()
 	roundTrip(t, nc)

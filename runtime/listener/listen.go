@@ -17,9 +17,9 @@ type ListenOptions struct {
 // Listen opens an address as rpc.ParseAddress takes it: "tcp://host:port", where port 0 picks a free one, or
 // "unix:///path".
 //
-// A Unix socket's file appears complete, with its mode, and ready to be connected to. A socket file that is there already is
-// replaced if nobody listens on it any more; if somebody does the error is syscall.EADDRINUSE, and anything that is not a
-// socket is an error and stays as it is. Close removes the file unless it has been replaced by then.
+// A Unix socket's file appears complete, with its mode, and ready to be connected to. A socket file that is there
+// already is replaced if nobody listens on it any more; if somebody does the error is syscall.EADDRINUSE, and anything
+// that is not a socket is an error and stays as it is. Close removes the file unless it has been replaced by then.
 func Listen(address string, opts ListenOptions) (net.Listener, error) {
 	network, addr, err := rpc.ParseAddress(address)
 	if err != nil {

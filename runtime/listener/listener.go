@@ -143,9 +143,9 @@ func (l *Listener) Conns(f func(*Conn) bool) {
 	}
 }
 
-// Close calls Stop, sends what is pending on every connection, closes them all, and stops the event loops. It returns when
-// every goroutine of the Listener has ended and every Session.Closed has returned. If ctx is done before the output is out, the
-// rest is dropped and the error is ctx's. Connections also end after Options.CloseGrace.
+// Close calls Stop, sends what is pending on every connection, closes them all, and stops the event loops. It returns
+// when every goroutine of the Listener has ended and every Session.Closed has returned. If ctx is done before the
+// output is out, the rest is dropped and the error is ctx's. Connections also end after Options.CloseGrace.
 func (l *Listener) Close(ctx context.Context) error {
 	l.Stop()
 	if l.closing.Swap(true) {

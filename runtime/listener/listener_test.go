@@ -268,8 +268,8 @@ func TestIdleMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkSweep checks 10,000 idle connections, or as many as there are descriptors for. A loop is busy with them for that long in every
-// CheckInterval.
+// BenchmarkSweep checks 10,000 idle connections, or as many as there are descriptors for. A loop is busy with them for
+// that long in every CheckInterval.
 func BenchmarkSweep(b *testing.B) {
 	l, each := idle(b, 9900)
 	n := l.Stats().Open

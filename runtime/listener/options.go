@@ -30,8 +30,8 @@ type Options struct {
 	// at least 32 descriptors fewer than that. Negative: no limit.
 	MaxConns int
 
-	// MaxConnsPerIP bounds the TCP connections open at once from one IPv4 address or one IPv6 /64 network. Default 1024.
-	// Negative: no limit. Unix sockets are not counted.
+	// MaxConnsPerIP bounds the TCP connections open at once from one IPv4 address or one IPv6 /64 network. Default
+	// 1024. Negative: no limit. Unix sockets are not counted.
 	MaxConnsPerIP int
 
 	ReadBuffer int // bytes one read may take; one buffer of that size per loop. Default 64 KiB
@@ -101,7 +101,8 @@ func (o Options) validate() error {
 	return nil
 }
 
-// defaultMaxConns leaves a fifth of the descriptors to the rest of the process, and not fewer than it needs to run at all.
+// defaultMaxConns leaves a fifth of the descriptors to the rest of the process, and not fewer than it needs to run at
+// all.
 func defaultMaxConns() int {
 	const most, rest = 65536, 32
 	var lim syscall.Rlimit

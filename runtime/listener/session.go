@@ -4,8 +4,8 @@ import "time"
 
 // Session takes one connection's input. All methods are called on the connection's event loop, so they must not block.
 type Session interface {
-	// Feed takes the next bytes of the stream, all of them; b is valid during the call only. An error closes the connection
-	// once its pending output was sent, and is the reason given to Closed.
+	// Feed takes the next bytes of the stream, all of them; b is valid during the call only. An error closes the
+	// connection once its pending output was sent, and is the reason given to Closed.
 	Feed(b []byte) error
 
 	// Check is called about every Options.CheckInterval for the sake of timeouts. An error is treated as Feed's is.

@@ -74,11 +74,12 @@ func bindUnix(dir, path string, mode fs.FileMode) (*unixListener, error) {
 	_, _ = rand.Read(b[:]) // never fails
 	temp := filepath.Join(dir, ".k"+hex.EncodeToString(b[:]))
 	if len(temp) > maxSocketPath {
-		return nil, fmt.Errorf("the directory's path is %d bytes long: %d leave room for a temporary name", len(dir), maxSocketPath-len(temp)+len(dir))
+		return nil, fmt.Errorf("the directory's path is %d bytes long: %d leave room for a temporary name",
+			len(dir), maxSocketPath-len(temp)+len(dir))
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
-		// On Linux the file gets the mode of the socket, less the umask: it is never wider than asked for. Elsewhere this
-		// fails, and the name being random has to do until chmod.
+		// On Linux the file gets the mode of the socket, less the umask: it is never wider than asked for. Elsewhere
+		// this fails, and the name being random has to do until chmod.
 		return rc.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), uint32(mode)) })
 	}}
 	ln, err := lc.Listen(context.Background(), "unix", temp)
@@ -130,8 +131,8 @@ func vacant(path string) error {
 	return fmt.Errorf("cannot tell whether another process is listening there: %w", err)
 }
 
-// lockDir keeps other processes that do the same from changing sockets in dir at the same time: both would find a stale socket,
-// and the later one would move its own over the earlier one's.
+// lockDir keeps other processes that do the same from changing sockets in dir at the same time: both would find a stale
+// socket, and the later one would move its own over the earlier one's.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
