@@ -1,0 +1,71 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kuafu-rpc/kuafu/runtime/client"
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+)
+
+// Dialect is one way for our client to speak.
+type Dialect struct {
+	Name   string         // "native-binary", "framed-compact", "unframed-nonstrict-mux", ...
+	Thrift *client.Thrift // nil: the native protocol
+	native codec.Encoding // of the native protocol
+}
+
+// Dialects returns all of them, Thrift's with and without multiplexed names.
+func Dialects() []Dialect {
+	all := []Dialect{{Name: "native-binary", native: codec.Binary}, {Name: "native-compact", native: codec.Compact}}
+	for _, service := range []string{"", "Compat"} {
+		for _, t := range []client.Transport{client.Framed, client.Unframed, client.Header} {
+			for _, d := range []Dialect{
+				{Name: "binary", Thrift: &client.Thrift{Encoding: codec.Binary}},
+				{Name: "nonstrict", Thrift: &client.Thrift{Encoding: codec.Binary, NonStrict: true}},
+				{Name: "compact", Thrift: &client.Thrift{Encoding: codec.Compact}},
+			} {
+				if t == client.Header && d.Thrift.NonStrict {
+					continue // nobody speaks that
+				}
+				d.Thrift.Transport = t
+				d.Thrift.Service = service
+				d.Thrift.Pipeline = pipelined
+				d.Name = t.String() + "-" + d.Name
+				if service != "" {
+					d.Name += "-mux"
+				}
+				all = append(all, d)
+			}
+		}
+	}
+	return all
+}
+
+// Find returns the dialect of a name.
+func Find(name string) (Dialect, error) {
+	for _, d := range Dialects() {
+		if d.Name == name {
+			return d, nil
+		}
+	}
+	return Dialect{}, fmt.Errorf("there is no dialect %q", name)
+}
+
+// Run dials address, runs Check and returns how many calls that took. Debian's and other old servers do not know uuid;
+// identities tells whether this one does.
+func (d *Dialect) Run(ctx context.Context, address string, identities bool) (calls int, err error) {
+	option := client.WithEncoding(d.native)
+	if d.Thrift != nil {
+		option = client.WithThrift(*d.Thrift)
+	}
+	conn, err := client.Dial(ctx, address, option)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	k := &checker{caller: &counter{caller: conn}, native: d.Thrift == nil, log: d.Name}
+	k.identities = identities && (d.Thrift == nil || d.Thrift.Service == "")
+	err = k.check(ctx)
+	return int(k.caller.calls.Load()), err
+}
