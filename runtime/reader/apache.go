@@ -17,11 +17,18 @@ func newApache(s *Session, found thrift.Dialect) *apache {
 	found.MaxMessage = s.config.MaxMessage
 	s.mu.Lock()
 	s.serial = true
+	draining := s.draining
 	s.mu.Unlock()
+	if draining {
+		s.answered()
+	}
 	return &apache{dialect: &found, splitter: thrift.NewSplitter(&found)}
 }
 
 func (a *apache) partial() bool { return a.splitter.Partial() }
+
+// farewell implements protocol: Thrift has no message for it.
+func (a *apache) farewell(*Session, error) {}
 
 func (a *apache) feed(s *Session, b []byte) error {
 	for len(b) > 0 {

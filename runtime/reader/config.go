@@ -3,6 +3,7 @@ package reader
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -31,13 +32,15 @@ type Config struct {
 	// ServerID names this run of the server in the preamble.
 	ServerID rpc.ClientID
 
-	// Answered, if not nil, is called when a session that has been told to drain has no call in flight any more.
+	// Answered, if not nil, is called when a session that has been told to drain has no call in flight any more, and when
+	// it was Undecided and is so no longer.
 	Answered func()
 
 	// Banner says in one line what this port is, for peers that speak another protocol; default a text in general terms.
 	Banner string
 
-	// MaxFrame bounds the length of a frame, header excluded; default wire's, 16,384,000 bytes.
+	// MaxFrame bounds the length of a frame, header excluded: from wire.MinMaxFrame to 2^31-1; default wire's, 16,384,000
+	// bytes.
 	MaxFrame int
 
 	// MaxMessage bounds a Thrift message after its transforms were undone, and one that comes without frames; default 64 MiB.
@@ -108,9 +111,19 @@ func (c *Config) ApplyDefaultsAndValidate() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.MaxFrame < 0 || c.MaxMessage < 0 || c.MaxCalls < 0 || c.MaxCallBytes < 0 || c.MinRate < 0 ||
-		c.FirstFrameTimeout < 0 || c.FrameTimeout < 0 {
-		return fmt.Errorf("reader: a limit is negative: %+v", *c)
+	if c.MaxFrame < wire.MinMaxFrame || int64(c.MaxFrame) > math.MaxInt32 {
+		return fmt.Errorf("reader: frames of at most %d bytes: %d to %d are allowed", c.MaxFrame, wire.MinMaxFrame, math.MaxInt32)
+	}
+	for _, limit := range []struct {
+		name string
+		n    int64
+	}{
+		{"MaxMessage", int64(c.MaxMessage)}, {"MaxCalls", int64(c.MaxCalls)}, {"MaxCallBytes", int64(c.MaxCallBytes)},
+		{"MinRate", int64(c.MinRate)}, {"FirstFrameTimeout", int64(c.FirstFrameTimeout)}, {"FrameTimeout", int64(c.FrameTimeout)},
+	} {
+		if limit.n < 0 {
+			return fmt.Errorf("reader: %s is negative", limit.name)
+		}
 	}
 	return nil
 }

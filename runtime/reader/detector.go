@@ -13,6 +13,9 @@ type detector struct {
 
 func (d *detector) partial() bool { return len(d.prefix) > 0 }
 
+// farewell implements protocol. What a peer of another protocol is told, feed has sent.
+func (d *detector) farewell(*Session, error) {}
+
 func (d *detector) feed(s *Session, b []byte) error {
 	k := min(thrift.MaxDetect-len(d.prefix), len(b))
 	d.prefix = append(d.prefix, b[:k]...)

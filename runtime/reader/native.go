@@ -48,24 +48,26 @@ func (n *native) feed(s *Session, b []byte) error {
 			b, err = n.next(s, b)
 		}
 		if err != nil {
-			return n.abandon(s, err)
+			return err
 		}
 	}
 	return nil
 }
 
-// abandon tells the peer why it is cut off.
-func (n *native) abandon(s *Session, err error) error {
-	g := wire.GoAway{Last: s.last(), Code: rpc.Internal, Message: err.Error()}
+// farewell implements protocol with a GoAway: the calls after the last one that was taken may be sent again elsewhere.
+func (n *native) farewell(s *Session, err error) {
+	g := wire.GoAway{Last: s.last(), Code: rpc.DeadlineExceeded, Message: err.Error()}
 	var broken *wire.ConnError
-	if errors.As(err, &broken) {
+	switch {
+	case errors.As(err, &broken):
 		g.Code, g.Message = broken.Code, broken.Reason
+	case errors.Is(err, ErrIdle):
+		g.Code = 0 // nothing is wrong
 	}
 	if !n.started { // a peer reads the preamble first
 		s.sendPreamble()
 	}
 	s.out.Send(wire.AppendGoAway(nil, g))
-	return err
 }
 
 // gather moves bytes from b to head until it holds size of them, and returns what is left of b.
@@ -218,6 +220,7 @@ func (s *Session) becomeNative() {
 	s.mu.Unlock()
 	if draining {
 		s.sendGoAway()
+		s.answered()
 	}
 }
 

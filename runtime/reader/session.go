@@ -18,6 +18,9 @@ var (
 	ErrIdle              = errors.New("idle for too long")
 	ErrPipeline          = errors.New("too many calls sent ahead")
 	ErrProtocol          = errors.New("not a protocol of this port")
+
+	// ErrTruncated is for a caller whose peer has closed while Partial was true.
+	ErrTruncated = errors.New("closed in the middle of a frame")
 )
 
 // protocol is what a Session does with bytes once it knows what they are.
@@ -27,10 +30,13 @@ type protocol interface {
 
 	// partial reports whether bytes of an unfinished frame are held.
 	partial() bool
+
+	// farewell tells the peer why its connection ends, where the protocol has words for that.
+	farewell(s *Session, err error)
 }
 
-// Session is the reading side of one connection. Feed, Check and Closed belong to the connection's event loop; Reply,
-// Drain and Outstanding may be called from any goroutine.
+// Session is the reading side of one connection. Feed, Check, Partial and Closed belong to the connection's event loop;
+// the other methods may be called from any goroutine.
 type Session struct {
 	config *Config
 	out    Output
@@ -72,6 +78,9 @@ func (s *Session) Feed(b []byte) error {
 	s.lastByte = s.now
 	before := s.frames
 	err := s.proto.feed(s, b)
+	if err != nil {
+		s.proto.farewell(s, err)
+	}
 	switch {
 	case !s.proto.partial():
 		s.frameStart, s.frameBytes = time.Time{}, 0
@@ -100,8 +109,16 @@ const keepCalls = 64
 // complete notes that a whole frame has been read.
 func (s *Session) complete() { s.frames++ }
 
-// Check returns why the connection must be closed by now, nil if it need not be.
+// Check returns why the connection must be closed by now, nil if it need not be. An error is final, as Feed's is.
 func (s *Session) Check(now time.Time) error {
+	err := s.overdue(now)
+	if err != nil {
+		s.proto.farewell(s, err)
+	}
+	return err
+}
+
+func (s *Session) overdue(now time.Time) error {
 	switch held := now.Sub(s.frameStart); {
 	case s.frames == 0:
 		if d := now.Sub(s.opened); d > s.config.FirstFrameTimeout {
@@ -119,9 +136,17 @@ func (s *Session) Check(now time.Time) error {
 	return nil
 }
 
+// Partial reports whether the bytes fed so far end in the middle of a frame.
+func (s *Session) Partial() bool { return s.proto.partial() }
+
 // Closed ends the contexts of the calls in flight, except oneway ones: their callers may well have gone. Replies are
 // still taken, and dropped by the output.
-func (s *Session) Closed(error) {
+func (s *Session) Closed(error) { s.end(false) }
+
+// Cancel ends the contexts of all calls in flight, oneway ones included.
+func (s *Session) Cancel() { s.end(true) }
+
+func (s *Session) end(oneway bool) {
 	s.mu.Lock()
 	calls := append([]*rpc.Call(nil), s.waiting...)
 	if s.running != nil {
@@ -132,7 +157,7 @@ func (s *Session) Closed(error) {
 	}
 	s.mu.Unlock()
 	for _, c := range calls {
-		if !c.Oneway {
+		if oneway || !c.Oneway {
 			c.Cancel(context.Canceled)
 		}
 	}
@@ -155,6 +180,13 @@ func (s *Session) Outstanding() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.inFlight
+}
+
+// Undecided reports whether the peer has not shown yet which protocol it speaks.
+func (s *Session) Undecided() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls == nil && !s.serial
 }
 
 // take counts c as in flight and puts it into the batch, or refuses it. An error ends the connection.
@@ -233,7 +265,13 @@ func (s *Session) release(c *rpc.Call) {
 	if next != nil {
 		s.config.Dispatcher.Dispatch([]*rpc.Call{next})
 	}
-	if drained && s.config.Answered != nil {
+	if drained {
+		s.answered()
+	}
+}
+
+func (s *Session) answered() {
+	if s.config.Answered != nil {
 		s.config.Answered()
 	}
 }
