@@ -104,7 +104,7 @@ var reservedWords = wordSet(`
 var localNames = func() map[string]bool {
 	set := wordSet(`
 		context errors fmt math strconv strings time rpc codec
-		a b c call ctx d e err f impl m outer params r result seen set success text`)
+		a args b c call ctx d e err f impl m outer r set success text`)
 	for _, letter := range loopNames { // one for each level of nested containers
 		for name := letter; len(name) <= maxNesting; name += letter {
 			set[name] = true
