@@ -112,6 +112,7 @@ func benchmark(b *testing.B, callers int, opts ...Option) {
 	args := &text{strings.Repeat("x", 1000)}
 	b.ReportAllocs()
 	b.ResetTimer()
+	before := cpuTime()
 	var wg sync.WaitGroup
 	for i := range callers {
 		n := b.N / callers
@@ -129,4 +130,5 @@ func benchmark(b *testing.B, callers int, opts ...Option) {
 		})
 	}
 	wg.Wait()
+	b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op") // of both ends
 }

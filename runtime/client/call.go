@@ -39,6 +39,15 @@ type reply struct {
 	thrift thrift.Reply // Thrift connections, on the same terms
 }
 
+// forget makes c ready for its next use. Buffers that are larger than most calls need go back to where they came from.
+func (c *call) forget() {
+	c.method, c.bounds, c.reply, c.err = nil, patience{}, reply{}, nil
+	if cap(c.frame) > 2*linkSize {
+		keepFrame(c.frame)
+		c.frame = nil
+	}
+}
+
 // end tells the waiter. reply or err have been set.
 func (c *call) end() {
 	if c.owner != nil {
@@ -76,14 +85,15 @@ func (p *patience) endless() bool { return p.expired == nil && p.ctx.Done() == n
 // over returns the error of a call whose wait for something was cut off.
 func (p *patience) over(m *rpc.Method, x rpc.Execution, waitingFor string) *rpc.Error {
 	e := &rpc.Error{Code: rpc.DeadlineExceeded, Method: m.FullName, Execution: x}
-	switch err := p.ctx.Err(); {
-	case err == nil && p.timeout > 0:
-		e.Message, e.Cause = "timeout of "+p.timeout.String()+" ended the wait for "+waitingFor, context.DeadlineExceeded
-	case err == nil || err == context.DeadlineExceeded:
-		e.Message, e.Cause = "deadline ended the wait for "+waitingFor, context.DeadlineExceeded
-	default:
+	err := p.ctx.Err()
+	switch {
+	case err != nil && err != context.DeadlineExceeded:
 		e.Code = rpc.Canceled
 		e.Message, e.Cause = "canceled during the wait for "+waitingFor, context.Cause(p.ctx)
+	case p.timeout > 0:
+		e.Message, e.Cause = "timeout of "+p.timeout.String()+" ended the wait for "+waitingFor, context.DeadlineExceeded
+	default:
+		e.Message, e.Cause = "deadline ended the wait for "+waitingFor, context.DeadlineExceeded
 	}
 	return e
 }

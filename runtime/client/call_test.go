@@ -124,21 +124,25 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
-// The slot of a canceled call is reused at once; the late reply must not end up in the call that got it.
+// The slot of a canceled call is reused at once, and its place in the table later; no late reply must end up in the
+// call that got either.
 func TestLateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := newPipes(t).connect()
 		defer c.Close()
-		for range 50 {
-			ctx, cancel := context.WithCancel(context.Background())
-			old := start(ctx, c, "old")
-			late := s.call()
-			cancel()
-			s.want(wire.KindCancel)
-			wantError(t, (<-old).err, rpc.Canceled, rpc.MaybeExecuted, "the reply")
+		var late []byte // a reply to every canceled call so far
+		for range 2 * minSlots {
+			for range 2 { // three ids a turn: each place in the table sees late ones and new ones
+				ctx, cancel := context.WithCancel(context.Background())
+				old := start(ctx, c, "old")
+				late = appendReply(late, s.call().id, "late")
+				cancel()
+				s.want(wire.KindCancel)
+				wantError(t, (<-old).err, rpc.Canceled, rpc.MaybeExecuted, "the reply")
+			}
 			next := start(context.Background(), c, "new")
 			g := s.call()
-			s.reply(late.id, "late")
+			s.write(late)
 			synctest.Wait()
 			select {
 			case o := <-next:

@@ -98,9 +98,11 @@ func (c *Client) Close() error {
 	}
 	c.mu.Unlock()
 	c.cancel()
+	var shuts sync.WaitGroup
 	for _, cn := range conns {
-		c.wg.Go(func() { cn.shut(errClosed) })
+		shuts.Go(func() { cn.shut(errClosed) })
 	}
+	shuts.Wait()
 	c.wg.Wait()
 	return nil
 }
@@ -130,9 +132,9 @@ func (c *Client) connect(ctx context.Context) (*conn, *rpc.Error) {
 		return nil, errClosed
 	}
 	c.conns[cn] = struct{}{}
-	cn.run(&c.wg)
+	c.wg.Go(cn.writeLoop)
 	c.wg.Go(func() {
-		<-cn.dead
+		cn.fail(cn.proto.receive(cn))
 		c.mu.Lock()
 		delete(c.conns, cn)
 		c.mu.Unlock()
@@ -249,7 +251,7 @@ func (c *Client) Call(ctx context.Context, m *rpc.Method, args codec.Encodable, 
 	if timeout > 0 {
 		k.timer.Stop() // and nothing is left in the channel
 	}
-	k.method, k.bounds, k.reply, k.err = nil, patience{}, reply{}, nil
+	k.forget()
 	c.calls.Put(k)
 	if err != nil {
 		return err

@@ -103,12 +103,6 @@ func newConn(nc net.Conn, address string, limit int, proto protocol) *conn {
 	}
 }
 
-// run starts the goroutines and counts them in wg.
-func (cn *conn) run(wg *sync.WaitGroup) {
-	wg.Go(cn.writeLoop)
-	wg.Go(func() { cn.fail(cn.proto.receive(cn)) })
-}
-
 // fits reports whether a frame may join the queue. One that is larger than the limit may if the queue is empty.
 func (cn *conn) fits(size int) bool { return cn.queued == 0 || cn.queued+size <= cn.limit }
 
@@ -303,8 +297,8 @@ func (cn *conn) fail(cause error) {
 
 // lost returns the error of calls whose connection failed for cause.
 func (cn *conn) lost(cause error) *rpc.Error {
-	if e, ok := cause.(*rpc.Error); ok {
-		return e
+	if cause == errClosed {
+		return errClosed
 	}
 	return &rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.address + ": " + cause.Error(), Cause: cause}
 }

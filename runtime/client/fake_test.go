@@ -180,6 +180,7 @@ type pipes struct {
 	err   error      // if set, dialing fails with it
 	dials []time.Time
 	mu    chan struct{}
+	tcp   net.Listener // if set, connections are real
 }
 
 func newPipes(t testing.TB) *pipes {
@@ -192,6 +193,18 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 	p.dials = append(p.dials, time.Now())
 	if p.err != nil {
 		return nil, p.err
+	}
+	if p.tcp != nil {
+		ours, err := net.Dial("tcp", p.tcp.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		theirs, err := p.tcp.Accept()
+		if err != nil {
+			return nil, err
+		}
+		p.peers <- &peer{p.t, theirs}
+		return ours, nil
 	}
 	ours, theirs := net.Pipe()
 	p.peers <- &peer{p.t, theirs}

@@ -40,6 +40,7 @@ func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, re
 	k.frame = scratch.frame
 	cn, err := c.begin(k, args)
 	scratch.frame, k.frame = k.frame, nil
+	scratch.forget()
 	c.calls.Put(scratch)
 
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -101,13 +102,27 @@ func (x *chaos) serve(s *peer) {
 func TestRandomSchedules(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { randomSchedule(t, seed) })
+			synctest.Test(t, func(t *testing.T) { randomSchedule(t, newPipes(t), seed) })
 		})
 	}
 }
 
-func randomSchedule(t *testing.T, seed uint64) {
-	p := newPipes(t)
+// The same over sockets, where callers write themselves and writes are cut by the kernel.
+func TestRandomSchedulesTCP(t *testing.T) {
+	noLeaks(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for seed := range uint64(6) {
+		p := newPipes(t)
+		p.tcp = ln
+		randomSchedule(t, p, seed)
+	}
+}
+
+func randomSchedule(t *testing.T, p *pipes, seed uint64) {
 	x := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0)), taken: make(map[string]int)}
 	opts := []Option{WithConnections(1 + int(seed%3)), WithLazyDial(), WithKeepalive(time.Second, time.Second)}
 	if seed%2 == 0 {

@@ -102,6 +102,9 @@ func (cn *conn) writeLoop() {
 			return
 		}
 		for {
+			if cn.pending.Load() > 1 {
+				runtime.Gosched() // as in unlockAndFlush
+			}
 			cn.mu.Lock()
 			if cn.failed {
 				cn.mu.Unlock()
