@@ -1,14 +1,11 @@
 package server
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/listener"
@@ -39,13 +36,15 @@ type stages struct {
 	responder *responder.Factory
 	reader    *reader.Config
 
+	ends ends
+
 	mu       sync.Mutex
-	sessions map[*reader.Session]struct{}
+	conns    map[*connection]struct{}
 	draining bool
-	idle     chan struct{} // not nil while Shutdown waits; see answered
+	idle     chan struct{} // not nil once Shutdown waits; see answered
 }
 
-// New returns a Server that does not listen yet. It does not fail: options are checked by Listen and Serve.
+// New returns a Server that does not listen yet. It does not fail: options are checked by Serve.
 func New(opts ...Option) *Server {
 	s := &Server{done: make(chan struct{})}
 	for _, o := range opts {
@@ -55,6 +54,7 @@ func New(opts ...Option) *Server {
 		s.opts.logger = slog.Default()
 	}
 	s.opts.handler.Logger = s.opts.logger
+	s.opts.responder.Logger = s.opts.logger
 	s.opts.listener.Logger = s.opts.logger
 	return s
 }
@@ -91,14 +91,18 @@ func (s *Server) Listen(address string) (bound string, err error) {
 	return ln.Addr().Network() + "://" + ln.Addr().String(), nil
 }
 
-// ListenAndServe is Listen for each address, then Serve.
+// ListenAndServe is Listen for each address, then Serve. If either fails at once, the server is closed.
 func (s *Server) ListenAndServe(addresses ...string) error {
 	for _, a := range addresses {
 		if _, err := s.Listen(a); err != nil {
 			return errors.Join(err, s.Close())
 		}
 	}
-	return s.Serve()
+	err := s.Serve()
+	if !errors.Is(err, ErrClosed) {
+		err = errors.Join(err, s.Close())
+	}
+	return err
 }
 
 // Serve accepts connections on every bound address until Shutdown or Close, waits for that to end, and returns ErrClosed. It fails
@@ -137,7 +141,7 @@ func (s *Server) start() (*stages, []net.Listener, error) {
 	case len(s.listeners) == 0:
 		return nil, nil, errors.New("server: no address is bound; call Listen first")
 	}
-	st := &stages{sessions: make(map[*reader.Session]struct{})}
+	st := &stages{ends: ends{log: s.opts.logger}, conns: make(map[*connection]struct{})}
 	var err error
 	if st.responder, err = responder.NewFactory(s.opts.responder); err != nil {
 		return nil, nil, err
@@ -158,161 +162,4 @@ func (s *Server) start() (*stages, []net.Listener, error) {
 	}
 	s.stages = st
 	return st, s.listeners, nil
-}
-
-// connection is one connection's session; it also ends the connection's responder and its place in the server.
-type connection struct {
-	*reader.Session
-	responder *responder.Responder
-	stages    *stages
-}
-
-// accept makes the stages of a new connection.
-func (st *stages) accept(conn *listener.Conn) (listener.Session, listener.Output) {
-	out := st.responder.New(conn)
-	session := reader.NewSession(st.reader, out, conn.Peer())
-	st.mu.Lock()
-	st.sessions[session] = struct{}{}
-	draining := st.draining
-	st.mu.Unlock()
-	if draining {
-		session.Drain()
-	}
-	return &connection{session, out, st}, out
-}
-
-// Closed implements listener.Session.
-func (c *connection) Closed(err error) {
-	c.responder.Close()
-	c.Session.Closed(err)
-	c.stages.mu.Lock()
-	delete(c.stages.sessions, c.Session)
-	c.stages.mu.Unlock()
-}
-
-// Shutdown ends the server without losing a reply: it stops accepting, tells clients to send no more calls, lets the
-// calls that were taken finish, flushes their replies and closes the connections. When ctx ends first, what is left is
-// cut, and the error is a *CutError that says what. Only the first of Shutdown and Close does the work; later ones wait
-// for it and return nil.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		<-s.done
-		return nil
-	}
-	s.closed = true
-	st, listeners := s.stages, s.listeners
-	s.mu.Unlock()
-	defer close(s.done)
-	if st == nil {
-		var errs []error
-		for _, ln := range listeners {
-			errs = append(errs, ln.Close())
-		}
-		return errors.Join(errs...)
-	}
-	st.listener.Stop()
-	cut := CutError{Calls: st.drain(ctx)}
-	if err := st.listener.Close(ctx); err != nil {
-		cut.Cause = err
-	}
-	cut.Running = st.stopHandlers(ctx)
-	if cut.Cause == nil {
-		cut.Cause = ctx.Err()
-	}
-	if cut.Calls > 0 || cut.Running > 0 {
-		return &cut
-	}
-	return nil
-}
-
-// handlerGrace is how long handlers may take to notice that their contexts have ended with their connections.
-const handlerGrace = time.Second
-
-// stopHandlers ends the workers and returns how many would not end.
-func (st *stages) stopHandlers(ctx context.Context) (running int) {
-	if st.handler.Close(ctx) == 0 {
-		return 0
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
-	defer cancel()
-	return st.handler.Close(grace)
-}
-
-// Close is Shutdown without patience: calls that run are cut off from their callers, and handlers get a second to notice.
-func (s *Server) Close() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	err := s.Shutdown(ctx)
-	var cut *CutError
-	if errors.As(err, &cut) {
-		return nil // that is what Close is for
-	}
-	return err
-}
-
-// CutError says what Shutdown could not wait for.
-type CutError struct {
-	Calls   int   // calls that were taken and not answered
-	Running int   // handlers that did not return; their goroutines are left behind
-	Cause   error // the end of Shutdown's context, or what went wrong when connections were closed
-}
-
-// Error implements error.
-func (e *CutError) Error() string {
-	return fmt.Sprintf("server: shutdown cut off %d calls and left %d handlers running: %v", e.Calls, e.Running, e.Cause)
-}
-
-// Unwrap returns the cause.
-func (e *CutError) Unwrap() error { return e.Cause }
-
-// drain tells every peer to send no more calls, waits until those taken are answered, and returns how many are not when
-// ctx ends.
-func (st *stages) drain(ctx context.Context) (unanswered int) {
-	idle := make(chan struct{}, 1)
-	st.mu.Lock()
-	st.draining = true
-	st.idle = idle
-	sessions := make([]*reader.Session, 0, len(st.sessions))
-	for session := range st.sessions {
-		sessions = append(sessions, session)
-	}
-	st.mu.Unlock()
-	for _, session := range sessions {
-		session.Drain()
-	}
-	for {
-		n := st.outstanding()
-		if n == 0 {
-			return 0
-		}
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			return n
-		}
-	}
-}
-
-func (st *stages) outstanding() int {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	n := 0
-	for session := range st.sessions {
-		n += session.Outstanding()
-	}
-	return n
-}
-
-// answered is called by a session that has no call in flight any more.
-func (st *stages) answered() {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if st.idle != nil {
-		select {
-		case st.idle <- struct{}{}:
-		default: // a look is due already
-		}
-	}
 }
