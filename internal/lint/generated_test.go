@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kuafu-rpc/kuafu/gen"
 	"github.com/kuafu-rpc/kuafu/idl"
 	"github.com/kuafu-rpc/kuafu/idl/schema"
 )
@@ -102,6 +103,10 @@ func TestErrorCodes(t *testing.T) {
 			strict = "error"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", c.Code, cell(c.Explanation), strict)
+	}
+	b.WriteString("\n## Go\n\n| Code | Meaning |\n|---|---|\n")
+	for _, c := range gen.Codes() {
+		fmt.Fprintf(&b, "| %s | %s |\n", c.Code, cell(c.Explanation))
 	}
 	path := filepath.Join(root, "docs", "errors.md")
 	if *update {

@@ -71,8 +71,8 @@ type Encodable interface {
 	EncodeThrift(e *Encoder)
 }
 
-// Decodable is what a Decoder fills. Errors stay in the Decoder; after one, the struct's content means nothing. What was
-// in the struct before is replaced only where a field arrives. A missing required field is reported only while there is
+// Decodable is what a Decoder fills. Errors stay in the Decoder; after one, the struct's content means nothing. A
+// generated struct replaces all that it held before; fields that do not arrive get their defaults. A missing required field is reported only while there is
 // no other error: the remaining elements of a list that went wrong must not each make a new one.
 type Decodable interface {
 	DecodeThrift(d *Decoder)
