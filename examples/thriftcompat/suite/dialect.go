@@ -52,14 +52,19 @@ func Find(name string) (Dialect, error) {
 	return Dialect{}, fmt.Errorf("there is no dialect %q", name)
 }
 
-// Run dials address, runs Check and returns how many calls that took. Debian's and other old servers do not know uuid;
-// identities tells whether this one does.
-func (d *Dialect) Run(ctx context.Context, address string, identities bool) (calls int, err error) {
-	option := client.WithEncoding(d.native)
+// Dial returns a client that speaks d with the server at address. It allows for as many calls under way as the suite makes.
+func (d *Dialect) Dial(ctx context.Context, address string) (*client.Client, error) {
 	if d.Thrift != nil {
-		option = client.WithThrift(*d.Thrift)
+		return client.Dial(ctx, address, client.WithThrift(*d.Thrift))
 	}
-	conn, err := client.Dial(ctx, address, option)
+	return client.Dial(ctx, address, client.WithEncoding(d.native))
+}
+
+// Run makes every kind of call to the server at address, checks the outcomes and returns how many calls that took. It
+// needs a log name, the dialect's, of its own on the server. identities tells whether the server has Registry, for which
+// version 0.17 and older ones of Apache's are too old.
+func (d *Dialect) Run(ctx context.Context, address string, identities bool) (calls int, err error) {
+	conn, err := d.Dial(ctx, address)
 	if err != nil {
 		return 0, err
 	}

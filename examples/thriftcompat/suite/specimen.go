@@ -2,6 +2,8 @@
 package suite
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -147,21 +149,29 @@ func everyByte() []byte {
 func to[T any](v T) *T { return &v }
 
 // Equal reports whether two values mean the same: sets in any order, and an optional field that has a default by its
-// value, because Thrift's libraries differ in whether they send it. It sorts the sets of both.
-func Equal(a, b *compat.Everything) bool {
-	canonical(a)
-	canonical(b)
-	return reflect.DeepEqual(a, b)
+// value, because Thrift's libraries differ in whether they send it.
+func Equal(a, b *compat.Everything) bool { return reflect.DeepEqual(canonical(*a), canonical(*b)) }
+
+// canonical returns v with its sets sorted, in slices and maps of its own.
+func canonical(v compat.Everything) compat.Everything {
+	v.Defaults.Maybe = to(v.Defaults.GetMaybe())
+	v.Containers.Numbers = sorted(v.Containers.Numbers)
+	v.Containers.Words = sorted(v.Containers.Words)
+	v.Containers.MoodSet = sorted(v.Containers.MoodSet)
+	v.Containers.Deep = maps.Clone(v.Containers.Deep)
+	for key, sets := range v.Containers.Deep {
+		sets = maps.Clone(sets)
+		for key, set := range sets {
+			sets[key] = sorted(set)
+		}
+		v.Containers.Deep[key] = sets
+	}
+	return v
 }
 
-func canonical(v *compat.Everything) {
-	v.Defaults.Maybe = to(v.Defaults.GetMaybe())
-	slices.Sort(v.Containers.Numbers)
-	slices.Sort(v.Containers.Words)
-	slices.Sort(v.Containers.MoodSet)
-	for _, sets := range v.Containers.Deep {
-		for _, set := range sets {
-			slices.Sort(set)
-		}
-	}
+// sorted returns a sorted copy, nil for nil.
+func sorted[T cmp.Ordered](set []T) []T {
+	set = slices.Clone(set)
+	slices.Sort(set)
+	return set
 }
