@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"encoding/binary"
+	"io"
+	"net"
 	"testing"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
+	"github.com/kuafu-rpc/kuafu/runtime/wire/thrift"
 )
 
 // For tests that speak to the server without a client.
@@ -37,11 +41,6 @@ func (s text) EncodeThrift(e *codec.Encoder) {
 	e.StringField(1, string(s))
 	e.EndStruct(outer)
 }
-
-// raw is an encoded struct.
-type raw []byte
-
-func (b raw) EncodeThrift(*codec.Encoder) { panic("raw bodies are not encoded") }
 
 func method(name string) *rpc.Method {
 	return &rpc.Method{Service: "Echo", Name: name, FullName: "Echo." + name, Oneway: name == "note"}
@@ -84,4 +83,127 @@ func frames(t testing.TB, b []byte) (all []frame) {
 		b = b[end:]
 	}
 	return all
+}
+
+// rawCall appends a Call frame whose body is given as it is to travel.
+func rawCall(id uint64, name string, h wire.CallHeader, body, dst []byte) []byte {
+	h.Method = []byte(method(name).FullName)
+	header := wire.AppendCallHeader(nil, &h)
+	dst = wire.AppendFrameHeader(dst, wire.FrameHeader{
+		Length: uint32(len(header) + len(body)), Kind: wire.KindCall, HeaderLen: uint16(len(header)), Stream: id})
+	return append(append(dst, header...), body...)
+}
+
+// preamble returns a client's.
+func preamble() []byte { return wire.AppendPreamble(nil, wire.Preamble{}) }
+
+// thriftCall returns a whole message. args are one of ours, or an encoded struct.
+func thriftCall(t testing.TB, d thrift.Dialect, seq int32, name string, args any) []byte {
+	t.Helper()
+	if body, ok := args.([]byte); ok {
+		return thriftRaw(t, d, seq, name, body)
+	}
+	b, err := d.AppendCall(nil, seq, name, method(name), args.(codec.Encodable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// empty is a struct without fields: one byte, in every encoding.
+type empty struct{}
+
+func (empty) EncodeThrift(e *codec.Encoder) { e.EndStruct(e.BeginStruct()) }
+
+// thriftRaw returns a message with an encoded struct as its arguments.
+func thriftRaw(t testing.TB, d thrift.Dialect, seq int32, name string, body []byte) []byte {
+	t.Helper()
+	b, err := d.AppendCall(nil, seq, name, method(name), empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b[:len(b)-1], body...)
+	if d.Framed {
+		binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	}
+	return b
+}
+
+// thriftReply reads one message from a connection, and what it says.
+func thriftReply(t testing.TB, d thrift.Dialect, nc net.Conn) (seq int32, err error) {
+	t.Helper()
+	s := thrift.NewSplitter(&d)
+	for b := make([]byte, 1); ; {
+		if _, err := io.ReadFull(nc, b); err != nil {
+			t.Fatal(err)
+		}
+		_, msg, err := s.Next(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if msg != nil {
+			r, err := d.ReadReply(msg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r.Seq, r.Decode(new(ignored))
+		}
+	}
+}
+
+// ignored is a result that nobody looks at.
+type ignored struct{}
+
+func (*ignored) DecodeThrift(d *codec.Decoder) { d.Skip(codec.Struct) }
+
+// nativeReply reads frames from a connection up to the reply of a call.
+func nativeReply(t testing.TB, nc net.Conn, id uint64) (frame, error) {
+	t.Helper()
+	for {
+		head := make([]byte, wire.FrameHeaderSize)
+		if _, err := io.ReadFull(nc, head); err != nil {
+			t.Fatal(err)
+		}
+		h, _ := wire.ParseFrameHeader(head)
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(nc, payload); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case h.Kind == wire.KindGoAway:
+			g, _ := wire.ParseGoAway(payload)
+			t.Fatalf("the connection ends: %+v", g)
+		case h.Stream != id:
+		case h.Kind == wire.KindError:
+			return frame{h, payload}, wire.ParseError(payload)
+		default:
+			return frame{h, payload}, nil
+		}
+	}
+}
+
+// greeted reads a server's preamble.
+func greeted(t testing.TB, nc net.Conn) {
+	t.Helper()
+	b := make([]byte, wire.PreambleSize)
+	if _, err := io.ReadFull(nc, b); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := wire.ParsePreamble(b); !ok || err != nil {
+		t.Fatal(err)
+	}
+}
+
+// farewell returns the GoAway that a native connection ended with.
+func farewell(t testing.TB, sent []byte) wire.GoAway {
+	t.Helper()
+	all := frames(t, sent)
+	if len(all) == 0 || all[len(all)-1].header.Kind != wire.KindGoAway {
+		t.Fatalf("it ended without a goaway: %v", all)
+	}
+	g, err := wire.ParseGoAway(all[len(all)-1].payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
