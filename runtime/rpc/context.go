@@ -16,6 +16,7 @@ type callContext struct {
 	err   error         // set once
 	timer *time.Timer
 	after map[*afterFunc]struct{}
+	reply *Metadata // made by the first SetReplyMetadata
 }
 
 type afterFunc struct{ f func() }
