@@ -126,7 +126,7 @@ func (s *Session) overdue(now time.Time) error {
 		}
 	case s.frameStart.IsZero():
 		if s.config.IdleTimeout > 0 && now.Sub(s.lastByte) > s.config.IdleTimeout && s.Outstanding() == 0 {
-			return fmt.Errorf("%w: %v", ErrIdle, now.Sub(s.lastByte).Round(time.Second))
+			return fmt.Errorf("%w: %v", ErrIdle, now.Sub(s.lastByte).Round(time.Millisecond))
 		}
 	case held > s.config.FrameTimeout:
 		return fmt.Errorf("%w: held open for %v", ErrFrameTimeout, held.Round(time.Millisecond))

@@ -74,6 +74,13 @@ func (s *Server) Register(services ...*rpc.Service) error {
 	return nil
 }
 
+// Services returns the registered services in the order of their registration. They are not to be changed.
+func (s *Server) Services() []*rpc.Service {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.registry.Services()
+}
+
 // Listen binds an address, "tcp://host:port" or "unix:///path", and returns it with the port that was chosen if port was
 // 0. Connections are accepted once Serve runs. A Unix socket file that no process listens on any more is replaced.
 func (s *Server) Listen(address string) (bound string, err error) {

@@ -208,6 +208,7 @@ var (
 func NewBaseService(impl Base) *rpc.Service {
 	return &rpc.Service{
 		Name: "Base",
+		File: &EchotestIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &baseWhoamiMethod,
@@ -425,6 +426,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 	return &rpc.Service{
 		Name:      "Echo",
 		Ancestors: []string{"Base"},
+		File:      &EchotestIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &echoWhoamiMethod,
@@ -1818,6 +1820,7 @@ var (
 func NewClockService(impl Clock) *rpc.Service {
 	return &rpc.Service{
 		Name: "Clock",
+		File: &EchotestIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &clockWhoamiMethod,
@@ -2054,4 +2057,77 @@ func (m *clockTicksReply) outcome() (int64, error) {
 		}
 	}
 	return m.success, nil
+}
+
+// EchotestIDL is echotest.idl, which this file is generated from.
+var EchotestIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/runtime/server/internal/echotest/echotest.idl",
+	Source: `/** The services that the server's tests call. */
+namespace go echotest
+
+/** About 1 KiB of the usual mixture. */
+struct Msg {
+  1: i64 id,
+  2: string text,
+  3: list<string> tags,
+  4: map<string, string> attributes,
+}
+
+/** A value that can nest as deep as one likes. */
+struct Node {
+  1: i32 value,
+  2: Node next,
+  3: list<Node> children,
+}
+
+/** What a refusal says. */
+exception Refused {
+  1: string reason,
+  2: i32 code,
+}
+
+/** Every service has this. */
+service Base {
+  string whoami(),
+}
+
+service Echo extends Base {
+  Msg echo(1: Msg msg),
+
+  /** Sleeps until it is released or its context ends. */
+  string slow(1: string name),
+
+  /** Panics. */
+  i32 explode(1: string reason),
+
+  oneway void note(1: string text),
+
+  /** Throws if code is not 0. A negative code makes an error that was not declared. */
+  string refuse(1: i32 code) throws (1: Refused refused),
+
+  /** Returns so many bytes that do not compress. */
+  binary big(1: i32 size),
+
+  /** Returns so many bytes that do, but must not be. */
+  string plain(1: i32 size) (compress = "none"),
+
+  /** Travels compressed, however small. */
+  string packed(1: string text) (compress = "snappy"),
+
+  /** Returns how deep the node nests. */
+  i32 depth(1: Node node),
+
+  /** Returns the microseconds that its context has left; -1 without a deadline. */
+  i64 left() (timeout = "7s"),
+
+  /** Returns a node that contains itself, which cannot be encoded. */
+  Node ring(),
+}
+
+/** A second service, with a method that the first one has too. */
+service Clock {
+  string whoami(),
+  i64 ticks(1: i64 add),
+}
+`,
 }
