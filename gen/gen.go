@@ -25,6 +25,9 @@ type Options struct {
 
 	// Recursive generates the included files too.
 	Recursive bool
+
+	// NoEmbed leaves the text of the IDL files out of the Go files, so that servers cannot show it by reflection.
+	NoEmbed bool
 }
 
 // Package is where the Go code of an IDL file belongs.
@@ -147,6 +150,7 @@ func (g *generator) emit(u *unit) ([]byte, error) {
 			e.service(d)
 		}
 	}
+	e.embed()
 	head := &printer{}
 	e.printer = head
 	e.header()

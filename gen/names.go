@@ -3,6 +3,7 @@ package gen
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/kuafu-rpc/kuafu/idl"
 	"github.com/kuafu-rpc/kuafu/idl/schema"
@@ -10,7 +11,7 @@ import (
 
 // part names something that is generated for a definition besides the definition itself.
 type part struct {
-	of   any // *schema.Struct, *schema.Service, serviceFunc or *schema.Field
+	of   any // *schema.Struct, *schema.Service, serviceFunc, *schema.Field, *schema.File or copied
 	role role
 }
 
@@ -29,7 +30,13 @@ const (
 	roleParams             // arguments as a server reads them
 	roleResult             // result as a server writes it
 	roleReply              // result as a client reads it
+	roleIDL                // the rpc.IDLFile of a file
 )
+
+// copied is an IDL file whose text the Go file of another one holds too.
+type copied struct {
+	file, in *schema.File
+}
 
 // serviceFunc is a function as one service has it: inherited functions belong to several.
 type serviceFunc struct {
@@ -90,8 +97,33 @@ func (g *generator) allocate(p *pkg) {
 		}
 	})
 	for _, u := range units {
+		claim(part{u.file, roleIDL}, idlName(u.file))
+	}
+	for _, u := range units {
+		for _, f := range closure(u.file)[1:] {
+			name := idlName(u.file)
+			claim(part{copied{f, u.file}, roleIDL}, strings.ToLower(name[:1])+name[1:]+"Of"+idlName(f))
+		}
 		g.importNames(u)
 	}
+}
+
+// idlName is the name of the variable that holds an IDL file.
+func idlName(f *schema.File) string { return exportedName(identifier(f.Base)) + "IDL" }
+
+// closure returns f and all that it includes, each once.
+func closure(f *schema.File) []*schema.File {
+	all := []*schema.File{f}
+	seen := map[*schema.File]bool{f: true}
+	for i := 0; i < len(all); i++ {
+		for _, inc := range all[i].Includes {
+			if !seen[inc] {
+				seen[inc] = true
+				all = append(all, inc)
+			}
+		}
+	}
+	return all
 }
 
 // allocateFields names the fields and getters of a struct.

@@ -20,6 +20,7 @@ func (e *emitter) binding(d *schema.Service, methods []*method) {
 	if len(ancestors) > 0 {
 		e.P("Ancestors: []string{", strings.Join(ancestors, ", "), "},")
 	}
+	e.P("File: &", e.names[part{e.file, roleIDL}], ",")
 	if len(methods) > 0 {
 		e.P("Handlers: []", e.rpc("Handler"), "{")
 		for _, m := range methods {

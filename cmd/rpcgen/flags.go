@@ -23,6 +23,7 @@ Flags, with one dash or two, before or after the files:
     --strict            turn warnings about what had to be guessed into errors
     --allow-negative-ids
                         keep field ids of zero and less as they are written
+    --no-embed-idl      leave the text of the IDL files out of the Go files; servers cannot show it by reflection then
     --format text|json  how problems are printed to standard error; text is the default
     --version           print the version
     --help              print this
@@ -45,6 +46,7 @@ type config struct {
 	goPackage   string
 	strict      bool
 	negativeIDs bool
+	noEmbed     bool
 	format      string
 	help        bool
 	version     bool
@@ -68,6 +70,7 @@ func parseFlags(args []string) (*config, error) {
 	fs.StringVar(&cfg.goPackage, "go-package", "", "")
 	fs.BoolVar(&cfg.strict, "strict", false, "")
 	fs.BoolVar(&cfg.negativeIDs, "allow-negative-ids", false, "")
+	fs.BoolVar(&cfg.noEmbed, "no-embed-idl", false, "")
 	fs.StringVar(&cfg.format, "format", "text", "")
 	fs.BoolVar(&cfg.help, "help", false, "")
 	fs.BoolVar(&cfg.help, "h", false, "")

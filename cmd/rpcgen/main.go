@@ -58,7 +58,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if !hasErrors(diags) {
 		places := &layout{out: cfg.out, goPackage: cfg.goPackage, roots: prog.Roots}
 		var more []*idl.Diagnostic
-		files, more, err = gen.Generate(prog, gen.Options{Package: places.packageOf, Recursive: cfg.recursive})
+		files, more, err = gen.Generate(prog, gen.Options{
+			Package: places.packageOf, Recursive: cfg.recursive, NoEmbed: cfg.noEmbed,
+		})
 		diags = idl.Sort(append(diags, more...))
 		if err == nil {
 			err = places.err

@@ -68,4 +68,11 @@ type Service struct {
 	// unless a service of that name is registered itself.
 	Ancestors []string
 	Handlers  []Handler
+
+	// File is the IDL file that declares the service; nil if unknown.
+	File *IDLFile
+
+	// Auxiliary makes the plain method names of a service give way. A stock Thrift client says "ping", not "Echo.ping";
+	// that name means the method of a service that is not auxiliary, if one has it.
+	Auxiliary bool
 }

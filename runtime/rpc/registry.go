@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,10 @@ import (
 type Registry struct {
 	full  map[string]*Handler // "Echo.echo"
 	plain map[string]*Handler // "echo"; nil where several services have one
+	spare map[string]*Handler // likewise, of auxiliary services; looked at where plain has no such name
 	names map[string]bool     // registered service names; false for an ancestor's that a registration may still take
+
+	services []*Service
 }
 
 // Register adds the handlers of s. It fails on a second service of one name, and on a service without a name or with
@@ -36,6 +40,7 @@ func (r *Registry) Register(s *Service) error {
 	if r.full == nil {
 		r.full = make(map[string]*Handler)
 		r.plain = make(map[string]*Handler)
+		r.spare = make(map[string]*Handler)
 		r.names = make(map[string]bool)
 	}
 	if _, ancestor := r.names[s.Name]; ancestor { // the real one displaces what stood in for it
@@ -54,15 +59,23 @@ func (r *Registry) Register(s *Service) error {
 			r.add(a, s)
 		}
 	}
+	plain := r.plain
+	if s.Auxiliary {
+		plain = r.spare
+	}
 	for i := range s.Handlers {
 		h := &s.Handlers[i]
-		if _, taken := r.plain[h.Method.Name]; taken {
+		if _, taken := plain[h.Method.Name]; taken {
 			h = nil
 		}
-		r.plain[s.Handlers[i].Method.Name] = h
+		plain[s.Handlers[i].Method.Name] = h
 	}
+	r.services = append(r.services, s)
 	return nil
 }
+
+// Services returns the registered services in the order of their registration. They are not to be changed.
+func (r *Registry) Services() []*Service { return slices.Clone(r.services) }
 
 func (r *Registry) add(name string, s *Service) {
 	for i := range s.Handlers {
@@ -75,7 +88,8 @@ func (r *Registry) add(name string, s *Service) {
 func (r *Registry) Lookup(name []byte) *Handler { return r.full[string(name)] }
 
 // LookupThrift returns the handler for the name in a Thrift envelope: "echo", which only one registered service may
-// have, or the multiplexed "Echo:echo". The error says what is wrong with the name.
+// have, auxiliary ones not counted if there is another, or the multiplexed "Echo:echo". The error says what is wrong
+// with the name.
 func (r *Registry) LookupThrift(name string) (*Handler, error) {
 	if service, method, ok := strings.Cut(name, ":"); ok {
 		if h := r.full[service+"."+method]; h != nil {
@@ -84,6 +98,9 @@ func (r *Registry) LookupThrift(name string) (*Handler, error) {
 		return nil, fmt.Errorf("no method %s in a service %s", method, service)
 	}
 	h, ok := r.plain[name]
+	if !ok {
+		h, ok = r.spare[name]
+	}
 	switch {
 	case h != nil:
 		return h, nil

@@ -245,6 +245,7 @@ var (
 func NewGreeterService(impl Greeter) *rpc.Service {
 	return &rpc.Service{
 		Name: "Greeter",
+		File: &HelloIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &greeterGreetMethod,
@@ -653,4 +654,51 @@ func (m *greeterFarewellParams) DecodeThrift(d *codec.Decoder) {
 		}
 	}
 	d.EndStruct(outer)
+}
+
+// HelloIDL is hello.idl, which this file is generated from.
+var HelloIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/examples/hello/greeter/hello.idl",
+	Source: `/** The first service one writes: it greets people, and remembers how often. */
+namespace go greeter
+
+/** How polite a greeting is. */
+enum Manner {
+  PLAIN,
+  FORMAL,
+}
+
+/** Whom to greet, and how. */
+struct Guest {
+  1: required string name,
+  2: Manner manner = Manner.PLAIN,
+  3: optional list<string> titles,
+}
+
+/** What the greeter says. */
+struct Greeting {
+  1: string text,
+  /** How often this guest has been greeted, this time included. */
+  2: i64 count,
+}
+
+/** The greeter does not talk to everybody. */
+exception Unwelcome {
+  1: string reason,
+}
+
+service Greeter {
+  /** Greets a guest. */
+  Greeting greet(1: Guest guest) throws (1: Unwelcome unwelcome) (timeout = "2s"),
+
+  /** Tells how often a guest has been greeted. Asking again changes nothing. */
+  i64 count(1: string name) (retry = "idempotent"),
+
+  /** Forgets all guests. */
+  void forget(),
+
+  /** Says that a guest has left. Nobody waits for it to arrive. */
+  oneway void farewell(1: string name),
+}
+`,
 }

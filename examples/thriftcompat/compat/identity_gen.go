@@ -125,6 +125,7 @@ var (
 func NewRegistryService(impl Registry) *rpc.Service {
 	return &rpc.Service{
 		Name: "Registry",
+		File: &IdentityIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &registryEchoUUIDMethod,
@@ -379,4 +380,27 @@ func (m *registryEchoIdentityReply) outcome() (*Identity, error) {
 		}
 	}
 	return &m.success, nil
+}
+
+// IdentityIDL is identity.idl, which this file is generated from.
+var IdentityIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/examples/thriftcompat/compat/identity.idl",
+	Source: `/**
+ * uuid, which Thrift has had since version 0.18: younger libraries than Debian's have it.
+ */
+namespace go compat
+
+struct Identity {
+  1: uuid id,
+  2: optional uuid parent,
+  3: list<uuid> aliases,
+  4: set<uuid> revoked,
+  5: map<uuid, string> names,
+}
+
+service Registry {
+  uuid echo_uuid(1: uuid v),
+  Identity echo_identity(1: Identity v),
+}
+`,
 }

@@ -100,6 +100,7 @@ var (
 func NewEchoService(impl Echo) *rpc.Service {
 	return &rpc.Service{
 		Name: "Echo",
+		File: &BenchIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &echoEchoMethod,
@@ -236,4 +237,21 @@ func (m *echoEchoReply) outcome() (*Msg, error) {
 		}
 	}
 	return &m.success, nil
+}
+
+// BenchIDL is bench.idl, which this file is generated from.
+var BenchIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/bench/bench.idl",
+	Source: `namespace go bench
+
+/** The message of the benchmarks, about 1 KiB as they fill it. */
+struct Msg {
+  1: i64 id
+  2: string body
+  3: list<string> tags
+  4: map<string, string> attributes
+}
+
+service Echo { Msg echo(1: Msg req) }
+`,
 }

@@ -9,3 +9,9 @@ import (
 
 // The generated code fits this generation of the runtime.
 const _ = rpc.GeneratedV1
+
+// BlankIDL is blank.idl, which this file is generated from.
+var BlankIDL = rpc.IDLFile{
+	Path:   "github.com/kuafu-rpc/kuafu/gen/internal/gentest/blank/blank.idl",
+	Source: ``,
+}

@@ -168,3 +168,73 @@ var Optionals = kitchen.Bases{
 	OptID:     &[16]byte{0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x08},
 	OptColor:  new(kitchen.ColorRed),
 }
+
+// ConstsIDL is consts.idl, which this file is generated from.
+var ConstsIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/consts/consts.idl",
+	Source: `namespace go consts
+
+include "kitchen.idl"
+include "shared.idl"
+
+const bool YES = true
+const bool NO = 0
+const i8 TINY = -128
+const byte ALSO_TINY = 0x7F
+const i16 SHORT = -0x8000
+const i32 ANSWER = 42
+const i64 BIG = 9223372036854775807
+const i64 SMALLEST = -9223372036854775808
+const double PI = 3.14159
+const double TEN = 1e1
+const double HALF = .5
+const double WHOLE = 3
+const double ENDLESS = 1e400
+const double MINUS_NOTHING = -0.0
+const string GREETING = "grüße,\t\"you\" and 'me'\n"
+const string SINGLE = 'it\'s'
+const string EMPTY = ""
+const binary BLOB = "bytes"
+const uuid ID = "{01234567-89AB-cdef-0123-456789abcdef}"
+const kitchen.Color FAVOURITE = kitchen.Color.DARK_BLUE
+const kitchen.Color BY_NUMBER = 2
+const kitchen.Color BY_REFERENCE = FAVOURITE
+const i32 FROM_ENUM = kitchen.Color.LAST
+const kitchen.UserID ADMIN = 1
+const kitchen.UserIDs ADMINS = [ADMIN, 2]
+const i64 AGAIN = ADMIN
+const list<i32> OTHER_FILE = shared.PRIMES
+
+const list<i32> NUMBERS = [1 2; 3, ANSWER]
+const list<i32> SAME_NUMBERS = NUMBERS
+const list<list<i32>> NESTED = [NUMBERS, [], [9]]
+const set<string> WORDS = ["a", "b", "a"]
+const map<string, i32> AGES = {"ann": 30; "bob": 40 "cid": ANSWER}
+const map<string, i32> SAME_AGES = AGES
+const map<list<i32>, set<string>> ODD_KEYS = {[1, 2]: ["x"], NUMBERS: []}
+const map<map<i32, i32>, set<i32>> ODDER_KEYS = {{1: 2; 3: 4}: [1]}
+const map<i32, i32> NO_ENTRIES = []
+const list<i32> NO_ELEMENTS = {}
+const map<kitchen.Color, string> NAMES = {kitchen.Color.RED: "red", kitchen.Color.DARK_BLUE: "blue"}
+const map<i32, string> TWICE = {1: "first", 1: "second"}
+
+const kitchen.Later LATER = {"x": 1}
+const kitchen.Later SAME_LATER = LATER
+const kitchen.Defaults DEFAULTS = {"large": 1, "opt_number": 2, "opt_text": "t", "opt_later": {"x": 3}}
+const kitchen.WithDefault UNTOUCHED = {}
+const kitchen.Shape SHAPE = {"rectangle": {"corner": shared.ORIGIN, "width": 2, "height": 3}}
+const kitchen.Node LIST = {"value": 1, "next": {"value": 2, "other": {"value": 3}}}
+const kitchen.Preset PRESET = {}
+const list<kitchen.Later> LATERS = [LATER, {"x": 2}]
+const map<shared.Key, i32> SHARDS = {{"name": "a"}: 1, {"name": "b", "shard": 2}: 2}
+const kitchen.Failure FAILURE = {"message": "broken"}
+const kitchen.Bases OPTIONALS = {
+  "opt_flag": true, "opt_small": 1, "opt_medium": 2, "opt_large": 3, "opt_huge": 4, "opt_real": 5, "opt_text": "six",
+  "opt_data": "seven", "opt_id": "00000000-0000-0000-0000-000000000008", "opt_color": kitchen.Color.RED
+}
+`,
+	Includes: []*rpc.IDLFile{
+		&kitchen.KitchenIDL,
+		&shared.SharedIDL,
+	},
+}

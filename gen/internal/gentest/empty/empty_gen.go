@@ -9,3 +9,10 @@ import (
 
 // The generated code fits this generation of the runtime.
 const _ = rpc.GeneratedV1
+
+// EmptyIDL is empty.idl, which this file is generated from.
+var EmptyIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/empty/empty.idl",
+	Source: `// Nothing here.
+`,
+}

@@ -3008,3 +3008,271 @@ func (m HasUnknown) String() string {
 	b = fmt.Appendf(b, "color: %v, ", m.Color)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
+
+// KitchenIDL is kitchen.idl, which this file is generated from.
+var KitchenIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/kitchen/kitchen.idl",
+	Source: `/**
+ * Everything that a struct can hold.
+ */
+namespace go kitchen
+
+include "shared.idl"
+include "limits.idl"
+
+// ---- enums
+
+/**
+ * A colour.
+ *
+ * Two names may share a number.
+ */
+enum Color {
+  /** The first. */
+  RED = 1,
+  DARK_BLUE,
+  INFRA_RED = -0x10,
+  CRIMSON = 1 (deprecated = "say RED"),
+  LAST = 2147483647
+} (tool.hint = "palette")
+
+enum Empty {}
+
+enum Weekday { MONDAY TUESDAY; WEDNESDAY, THURSDAY }
+
+// ---- typedefs
+
+typedef i64 UserID (go.note = "an id")
+typedef list<UserID> UserIDs
+typedef map<UserID, UserIDs> Followers
+typedef Color Colour
+typedef Later Forward
+typedef set<map<binary, list<double>>> Deep
+
+struct Later { 1: i32 x }
+
+// ---- structs
+
+/** Every base type, each requiredness. */
+struct Bases {
+  1: bool flag
+  2: byte small
+  3: i8 also_small
+  4: i16 medium
+  5: i32 large
+  6: i64 huge
+  7: double real
+  8: string text
+  9: binary data
+  10: uuid id
+  11: Color color
+
+  21: required bool req_flag
+  22: required i8 req_small
+  23: required i16 req_medium
+  24: required i32 req_large
+  25: required i64 req_huge
+  26: required double req_real
+  27: required string req_text
+  28: required binary req_data
+  29: required uuid req_id
+  30: required Color req_color
+
+  41: optional bool opt_flag
+  42: optional i8 opt_small
+  43: optional i16 opt_medium
+  44: optional i32 opt_large
+  45: optional i64 opt_huge
+  46: optional double opt_real
+  47: optional string opt_text
+  48: optional binary opt_data
+  49: optional uuid opt_id
+  50: optional Color opt_color
+}
+
+/** Containers of all kinds, in one another. */
+struct Containers {
+  1: list<bool> flags
+  2: list<string> names
+  3: set<i32> numbers
+  4: map<string, i64> counts
+  5: map<i32, string> labels
+  6: list<list<i32>> matrix
+  7: map<string, map<string, list<Later>>> index
+  8: set<Color> colors
+  9: list<Later> structs
+  10: map<string, Later> by_name
+  11: optional list<i8> opt_list
+  12: optional set<uuid> opt_set
+  13: optional map<bool, double> opt_map
+  14: required list<binary> blobs
+  15: list<map<i16, set<string>>> mixed
+  16: Followers followers
+  17: UserIDs ids
+  18: Deep deep
+  19: list<Colour> colours
+  20: map<uuid, Color> by_id
+}
+
+/** Maps whose keys Go cannot compare as Thrift does. */
+struct Keys {
+  1: map<binary, i32> by_blob
+  2: map<double, string> by_real
+  3: map<list<string>, bool> by_list
+  4: map<set<i32>, set<i32>> by_set
+  5: map<map<i32, i32>, i32> by_map
+  6: map<Inner, i32> by_struct
+  7: map<Shape, i32> by_union
+  8: optional map<binary, map<double, binary>> nested
+  9: map<shared.Key, i32> by_plain_struct
+  10: map<Color, map<shared.Key, string>> plain
+  11: map<shared.NotFound, i32> by_exception
+}
+
+struct Inner {
+  1: optional string name
+  2: list<i32> numbers
+}
+
+/** Fields of struct type. */
+struct Structs {
+  1: Later plain
+  2: required Later req
+  3: optional Later opt
+  4: Forward forward
+  5: shared.Point point
+  6: optional shared.Location location
+  7: Shape shape
+  8: optional Shape opt_shape
+  9: shared.NotFound problem
+  10: optional shared.NotFound opt_problem
+  11: shared.Routes routes
+}
+
+/** Exactly one. */
+union Shape {
+  1: double circle
+  2: Rectangle rectangle
+  3: list<shared.Point> polygon
+  4: string named
+  5: binary encoded
+  6: Color color
+  7: map<string, i32> sides
+  8: Shape inside
+  9: bool none
+  10: uuid ref
+}
+
+union Preset {
+  1: i32 number
+  2: string word = "begin"
+}
+
+union Hollow {}
+
+struct Rectangle { 1: shared.Point corner; 2: double width; 3: double height }
+
+struct Nothing {}
+
+// ---- recursion
+
+struct Node {
+  1: i64 value
+  2: optional Node next
+  3: Node other
+}
+
+struct Tree {
+  1: string label
+  2: list<Tree> children
+  3: map<string, Tree> named
+}
+
+struct Even { 1: i32 n; 2: Odd odd }
+struct Odd { 1: i32 n; 2: required Even even }
+
+// ---- defaults
+
+struct Defaults {
+  1: bool flag = true
+  2: i8 small = -1
+  3: i32 large = limits.DEFAULT_SHARD
+  4: i64 zero = 0
+  5: double real = 2.5
+  6: string text = "hello \"world\""
+  7: binary data = 'raw'
+  8: Color color = Color.DARK_BLUE
+  9: list<i32> numbers = [1, 2, 3]
+  10: set<string> words = ["a", "b", "a"]
+  11: map<string, list<i32>> table = {"one": [1], "none": []}
+  12: Later later = {"x": 7}
+  13: shared.Key key = {"name": "k"}
+  14: WithDefault nested
+  15: optional i32 opt_number = 9
+  16: optional string opt_text = "opt"
+  17: optional list<i32> opt_list = [4]
+  18: optional Later opt_later = {"x": 8}
+  19: required i32 req_number = 5
+  20: uuid id = "01234567-89ab-cdef-0123-456789abcdef"
+  21: map<binary, i32> blobs = {"a": 1, "b": 2}
+  22: Shape shape = {"circle": 1.5}
+  23: double minus_zero = -0.0
+  24: list<Later> laters = [{"x": 1}, {}]
+  25: map<string, shared.Key> keys = {"k": {"name": "n", "shard": 3}}
+  26: optional Color opt_color = Color.RED
+  27: optional double opt_real = 1
+  28: optional bool opt_flag = true
+  29: Inner inner = {"name": "in", "numbers": [1]}
+  30: list<i32> empty = []
+  31: map<i32, i32> also_empty = []
+}
+
+struct WithDefault { 1: i32 level = 3; 2: list<string> tags = ["t"] }
+
+struct DeepDefault { 1: WithDefault one; 2: optional WithDefault two; 3: required WithDefault three }
+
+// ---- exceptions
+
+/** Something went wrong. */
+exception Failure {
+  1: required string message
+  2: optional i32 code
+  3: Failure cause
+}
+
+exception Silent {}
+
+// ---- annotations
+
+/** Secrets do not show. */
+struct Account {
+  1: string user (go.tag = 'json:"user"')
+  2: string password (redacted, go.tag = 'json:"-"')
+  3: optional shared.Digest digest
+  4: string (redacted) token
+  5: i32 legacy (deprecated)
+  6: i32 tagged (go.tag = 'json:"tagged,omitempty"', go.tag = 'yaml:"tagged"')
+}
+
+struct Profile { 1: i32 x (deprecated) } (deprecated = "use Account.")
+
+/** Ids in any order, negative ones by omission. */
+struct Ids {
+  300: i32 far
+  2: i32 near
+  i32 nameless
+  32767: i32 last
+  16: bool flag
+  17: bool other
+}
+
+/** Many structs that need memory when nothing of them arrives. */
+struct Amplify { 1: list<WithDefault> many; 2: map<i32, DeepDefault> more; 3: list<list<Defaults>> most }
+
+struct HasUnknown { 1: i32 a; 2: Shape shape; 3: Color color }
+`,
+	Includes: []*rpc.IDLFile{
+		&shared.SharedIDL,
+		&shared.LimitsIDL,
+	},
+}

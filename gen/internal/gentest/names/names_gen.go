@@ -76,6 +76,7 @@ var (
 func NewEcho_Service(impl Echo_) *rpc.Service {
 	return &rpc.Service{
 		Name: "Echo",
+		File: &NamesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &echoEchoMethod,
@@ -1172,6 +1173,7 @@ var (
 func NewArgumentsService(impl Arguments) *rpc.Service {
 	return &rpc.Service{
 		Name: "Arguments",
+		File: &NamesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &argumentsAllMethod,
@@ -2533,6 +2535,7 @@ func NewHeirService(impl Heir) *rpc.Service {
 	return &rpc.Service{
 		Name:      "Heir",
 		Ancestors: []string{"Arguments"},
+		File:      &NamesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &heirAllMethod,
@@ -3930,4 +3933,113 @@ func (m *heirGetIt___Reply) outcome() (int32, error) {
 		}
 	}
 	return m.success, nil
+}
+
+// NamesIDL is names.idl, which this file is generated from.
+var NamesIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/names/names.idl",
+	Source: `/** Names that collide with one another and with what Go and the generator use. */
+namespace go names
+
+include "d.idl"
+include "codec.idl"
+include "type.idl"
+
+// A struct, a service and a constant of one name; and what is derived from them.
+struct Echo { 1: i32 id = 1 }
+service Echo { Echo echo(1: Echo echo) }
+const i32 Echo = 3
+struct EchoClient { 1: i32 x }
+struct NewEcho { 1: i32 x }
+struct NewEchoService { 1: i32 x }
+struct EchoEchoCall { 1: i32 x }
+
+// Two names that are one in Go.
+struct user_id { 1: i32 x }
+struct UserID { 1: i32 x }
+struct UserId { 1: i32 x }
+
+enum Code { NOT_FOUND, NotFound, notFound }
+const i32 CODE_NOT_FOUND = 1
+
+struct Fields {
+  1: i32 url
+  2: i32 URL
+  3: i32 Url
+  4: string encode_thrift
+  5: string DecodeThrift
+  6: string string
+  7: string error
+  8: optional i32 limit = 5
+  9: i32 get_limit
+  10: i32 user_ids
+  11: i32 httpStatus
+  12: i32 HTTPStatus
+  13: i32 v1_2
+  14: i32 v12
+  15: i32 _leading
+  16: i32 trailing_
+  17: i32 __dunder__
+  18: i32 type
+  19: i32 func
+  20: i32 _
+  21: i32 __
+  22: i32 sha256
+  23: i32 ipv4
+  24: i32 id3
+  25: i32 XMLHttpRequest
+  26: i32 isOk
+}
+
+exception Mistake {
+  1: string error
+  2: string message
+  3: i32 string
+  4: i32 unwrap
+}
+
+union string_ { 1: i32 string; 2: bool error }
+
+// Go's keywords and predeclared names, as types.
+struct type { 1: i32 x }
+struct int { 1: i32 x }
+struct error { 1: i32 x }
+struct context { 1: rpc rpc }
+struct rpc { 1: i32 x }
+enum nil { nil, iota }
+
+// Reserved in other languages, free here.
+struct class { 1: i32 self, 2: i32 BEGIN, 3: i32 __FILE__ }
+
+// Packages called as locals, as the runtime and as a keyword.
+struct Imports {
+  1: d.Thing a
+  2: codec.Thing b
+  3: type.Thing c
+  4: map<string, d.Thing> m
+}
+
+service Arguments {
+  i32 all(1: i32 ctx, 2: i32 err, 3: i32 c, 4: i32 r, 5: i32 call, 6: i32 rpc, 7: i32 codec, 8: i32 context,
+    9: i32 type, 10: i32 func, 11: i32 string, 12: i32 len, 13: i32 error, 14: i32 d, 15: i32 m, 16: i32 e, 17: i32 outer)
+  d.Thing imports(1: d.Thing d, 2: codec.Thing codec, 3: type.Thing type)
+  i32 same(1: i32 user_id, 2: i32 userId, 3: i32 UserID)
+  i32 outcome(1: i32 success, 2: i32 has) throws (1: Mistake success, 2: Mistake has, 3: Mistake outcome)
+  i32 get_it()
+  i32 getIt()
+  i32 getItAsync()
+  i32 GetIt()
+  i32 type()
+  i32 String()
+}
+
+service Heir extends Arguments {
+  i32 get_It()
+}
+`,
+	Includes: []*rpc.IDLFile{
+		&d_.DIDL,
+		&codec_.CodecIDL,
+		&type_.TypeIDL,
+	},
 }

@@ -721,6 +721,7 @@ func NewOddService(impl Odd) *rpc.Service {
 	return &rpc.Service{
 		Name:      "Odd",
 		Ancestors: []string{"Later"},
+		File:      &OdditiesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &oddLaterMethod,
@@ -1415,6 +1416,7 @@ var (
 func NewLaterService(impl Later) *rpc.Service {
 	return &rpc.Service{
 		Name: "Later",
+		File: &OdditiesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &laterLaterMethod,
@@ -1569,4 +1571,90 @@ func (m Last) String() string {
 	b := []byte("Last{")
 	b = fmt.Appendf(b, "p: %v, ", m.P)
 	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+// OdditiesIDL is oddities.thrift, which this file is generated from.
+var OdditiesIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/oddities/oddities.thrift",
+	Source: "\ufeff/** The grammar's corners. */\n" +
+		"# a comment in the manner of the shell\n" +
+		"/**/ /***/ /* one */\n" +
+		"\n" +
+		"cpp_include \"ignored.h\"\n" +
+		"include 'shared.idl'\n" +
+		"namespace go oddities\n" +
+		"namespace cpp kuafu.oddities (uri = \"urn:example:oddities\", bare)\n" +
+		"namespace py.twisted oddities\n" +
+		"cpp_namespace kuafu.oddities\n" +
+		"java_package example.oddities\n" +
+		"csharp_namespace Example\n" +
+		"\n" +
+		"typedef string ( unicode.encoding = \"UTF-16\", non.standard ) Text (a = \"1\", a = \"2\"; b)\n" +
+		"typedef list< i32 > cpp_type \"std::vector<int>\" Vector\n" +
+		"typedef map cpp_type \"hash_map\" < i32, string > ( x.y = \"z\" ) Table\n" +
+		"typedef set cpp_type 'hash_set' <string> Strings\n" +
+		"senum Planet { \"mercury\", \"venus\" \"earth\" }\n" +
+		"typedef slist Old\n" +
+		"\n" +
+		"const i32 LEADING_ZEROS = 098325\n" +
+		"const i32 PLUS = +5\n" +
+		"const i32 HEX = -0xFf\n" +
+		"const i32 TRUTH = true\n" +
+		"const double D = 085.2355\n" +
+		"const double E = 1E-3\n" +
+		"const double F = +.25\n" +
+		"\n" +
+		"enum Numbers { ONE = 0x1, TWO (note = \"two\"), MINUS = -5; NEXT } (e.f)\n" +
+		"enum Others { ONE = 1, TWO = 2 }\n" +
+		"const Others MIXED = Numbers.TWO\n" +
+		"\n" +
+		"struct OneLine {1: i32 a 2: i32 b; 3: i32 c, 4: list<i32> d = [1 2;3,4] 5: map<i32,i32> e = {1:2;3:4 5:6}}\n" +
+		"\n" +
+		"struct Xsd xsd_all {\n" +
+		"  1: optional string a xsd_optional xsd_nillable xsd_attrs { 1: string inner }\n" +
+		"  2: i32 & b = 3 (cpp.ref)\n" +
+		"} (cpp.virtual = \"true\")\n" +
+		"\n" +
+		"struct Keywords {\n" +
+		"  1: i32 namespace\n" +
+		"  2: i32 include\n" +
+		"  3: i32 void\n" +
+		"  4: i32 bool\n" +
+		"  5: i32 struct\n" +
+		"  6: i32 service\n" +
+		"  7: i32 const\n" +
+		"  8: i32 required\n" +
+		"  9: required i32 optional\n" +
+		"  10: i32 list\n" +
+		"  11: i32 async\n" +
+		"}\n" +
+		"\n" +
+		"struct NoIDs { string a; required i32 b, optional i64 c }\n" +
+		"\n" +
+		"struct HexIDs { true: i32 one; 0x10: i32 sixteen; 0x7fff: i32 most }\n" +
+		"\n" +
+		"struct Referee { 1: Referee & self; 2: list<Referee> & many }\n" +
+		"\n" +
+		"union Either { 1: required i32 left 2: string right }\n" +
+		"\n" +
+		"exception Refusal { 1: string why } (cause = \"none\")\n" +
+		"\n" +
+		"struct HasException { 1: Refusal refusal; 2: list<Refusal> many }\n" +
+		"\n" +
+		"service Odd extends Later {\n" +
+		"  async void fire(1: i32 a),\n" +
+		"  oneway void forget(i32 a; i32 b);\n" +
+		"  Refusal returned(1: optional Refusal given, 2: required i32 n) throws (1: required Refusal refusal, Refusal other) (x = \"y\")\n" +
+		"  list<i32> ( ann.ot = \"ated\" ) annotated(1: i32 ( p = \"q\" ) a ( r )) ( s )\n" +
+		"  Planet planet(1: Planet p, 2: Old o, 3: Text t, 4: Vector v, 5: Table x, 6: Strings y)\n" +
+		"} (service.note)\n" +
+		"\n" +
+		"service Later { void later() }\n" +
+		"\n" +
+		"struct Semicolon { 1: i32 x };\n" +
+		"\n" +
+		"struct Last { 1: shared.Point p }\n",
+	Includes: []*rpc.IDLFile{
+		&shared.SharedIDL,
+	},
 }

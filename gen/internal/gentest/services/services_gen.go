@@ -228,6 +228,7 @@ var (
 func NewShapesService(impl Shapes) *rpc.Service {
 	return &rpc.Service{
 		Name: "Shapes",
+		File: &ServicesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &shapesNothingMethod,
@@ -2823,6 +2824,7 @@ var (
 func NewCallsService(impl Calls) *rpc.Service {
 	return &rpc.Service{
 		Name: "Calls",
+		File: &ServicesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &callsFailMethod,
@@ -3844,6 +3846,7 @@ func NewDerivedService(impl Derived) *rpc.Service {
 	return &rpc.Service{
 		Name:      "Derived",
 		Ancestors: []string{"Middle", "Health"},
+		File:      &ServicesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &derivedHealthyMethod,
@@ -4251,6 +4254,7 @@ func NewMiddleService(impl Middle) *rpc.Service {
 	return &rpc.Service{
 		Name:      "Middle",
 		Ancestors: []string{"Health"},
+		File:      &ServicesIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &middleHealthyMethod,
@@ -4514,6 +4518,7 @@ type Bare interface {
 func NewBareService(impl Bare) *rpc.Service {
 	return &rpc.Service{
 		Name: "Bare",
+		File: &ServicesIDL,
 	}
 }
 
@@ -4524,3 +4529,70 @@ var _ Bare = (*BareClient)(nil)
 
 // NewBareClient returns a client that sends its calls through caller.
 func NewBareClient(caller rpc.Caller) *BareClient { return &BareClient{caller} }
+
+// ServicesIDL is services.idl, which this file is generated from.
+var ServicesIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/services/services.idl",
+	Source: `namespace go services
+
+include "kitchen.idl"
+include "shared.idl"
+
+exception Busy { 1: i32 retry_after_ms }
+exception Gone { 1: string reason }
+
+/** One method for every shape of arguments and results. */
+service Shapes {
+  void nothing()
+  bool flag(1: bool v)
+  i8 small(1: i8 v)
+  i16 medium(1: i16 v)
+  i32 large(1: i32 v)
+  i64 huge(1: i64 v)
+  double real(1: double v)
+  string text(1: string v)
+  binary data(1: binary v)
+  uuid id(1: uuid v)
+  kitchen.Color color(1: kitchen.Color v)
+  list<i32> numbers(1: list<i32> v)
+  set<string> words(1: set<string> v)
+  map<string, kitchen.Later> laters(1: map<string, kitchen.Later> v)
+  map<binary, i32> blobs(1: map<binary, i32> v)
+  kitchen.Later structure(1: kitchen.Later v)
+  kitchen.Shape shape(1: kitchen.Shape v)
+  kitchen.Node node(1: kitchen.Node v)
+  shared.NotFound exceptional(1: Busy busy) throws (1: shared.NotFound missing)
+  kitchen.Forward typedefs(1: kitchen.UserID id, 2: kitchen.UserIDs ids, 3: kitchen.Forward forward)
+}
+
+/** Failing, one way, and with hints. */
+service Calls {
+  /** Fails as it is told. */
+  i32 fail(1: i32 how) throws (1: Busy busy, 2: Gone gone)
+  void failVoid(1: i32 how) throws (1: Busy busy)
+  kitchen.Later failStruct(1: i32 how) throws (1: Busy busy)
+  oneway void notify(1: string what, 2: kitchen.Later later)
+  string defaults(1: i32 n = 4, 2: list<string> tags = ["x"], 3: kitchen.WithDefault d, 4: required kitchen.Later later)
+  void hints() (retry = "at_most_once", timeout = "1500ms", priority = "low", compress = "snappy")
+  void moreHints() (retry = "never", timeout = "2h", priority = "normal", compress = "none")
+  /** Old. */
+  void old() (deprecated = "call hints.")
+  void sparse(5: i32 a, 3: i32 b, i32 c)
+}
+
+/** Inherits across packages, twice. */
+service Derived extends Middle {
+  kitchen.Later own(1: kitchen.Later v)
+}
+
+service Middle extends shared.Health {
+  string middle(1: string v) throws (1: Gone gone)
+}
+
+service Bare {}
+`,
+	Includes: []*rpc.IDLFile{
+		&kitchen.KitchenIDL,
+		&shared.SharedIDL,
+	},
+}

@@ -16,3 +16,16 @@ const MaxBytes int64 = 1048576
 
 // A page of results is at most this long.
 const Page int16 = 100
+
+// LimitsIDL is limits.idl, which this file is generated from.
+var LimitsIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/shared/limits.idl",
+	Source: `namespace go shared
+
+const i32 DEFAULT_SHARD = 17
+const i64 MAX_BYTES = 1048576
+
+/** A page of results is at most this long. */
+const i16 PAGE = 100
+`,
+}

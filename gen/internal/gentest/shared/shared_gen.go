@@ -249,6 +249,7 @@ var (
 func NewHealthService(impl Health) *rpc.Service {
 	return &rpc.Service{
 		Name: "Health",
+		File: &SharedIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &healthHealthyMethod,
@@ -367,4 +368,57 @@ func (m *healthHealthyReply) outcome() (bool, error) {
 		}
 	}
 	return m.success, nil
+}
+
+// SharedIDL is shared.idl, which this file is generated from.
+var SharedIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/shared/shared.idl",
+	Source: `/**
+ * What several files use. Its Go package is made of two files, this one and limits.idl.
+ */
+namespace go shared
+namespace * fallback.not.used
+
+include "limits.idl"
+
+/** A place on the map. */
+struct Point {
+  1: double latitude
+  2: double longitude
+}
+
+/** How sure somebody is. */
+enum Certainty {
+  GUESS = 0
+  LIKELY
+  CERTAIN
+}
+
+typedef Point Location
+typedef map<string, list<Point>> Routes
+typedef binary Digest (redacted)
+
+/** Identifies a thing, and can be the key of a map. */
+struct Key {
+  1: i32 shard = limits.DEFAULT_SHARD
+  2: required string name
+  3: Certainty certainty = Certainty.LIKELY
+}
+
+exception NotFound {
+  1: required Key key
+  2: optional string hint
+}
+
+const Point ORIGIN = {"latitude": 0, "longitude": 0.0}
+const list<i32> PRIMES = [2, 3, 5, 7]
+
+service Health {
+  /** Says whether the server is well. */
+  bool healthy() (priority = "high", retry = "idempotent")
+}
+`,
+	Includes: []*rpc.IDLFile{
+		&LimitsIDL,
+	},
 }

@@ -46,3 +46,12 @@ func (m Thing) String() string {
 	b = fmt.Appendf(b, "x: %v, ", m.X)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
+
+// CodecIDL is codec.idl, which this file is generated from.
+var CodecIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/names/codec/codec.idl",
+	Source: `namespace go names.codec
+
+struct Thing { 1: i32 x }
+`,
+}

@@ -51,3 +51,12 @@ func (m Thing) String() string {
 	b = fmt.Appendf(b, "x: %v, ", m.X)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
+
+// DIDL is d.idl, which this file is generated from.
+var DIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/names/d/d.idl",
+	Source: `namespace go names.d
+
+struct Thing { 1: i32 x = 2 }
+`,
+}

@@ -46,3 +46,12 @@ func (m Thing) String() string {
 	b = fmt.Appendf(b, "x: %v, ", m.X)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
+
+// TypeIDL is type.idl, which this file is generated from.
+var TypeIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/names/type/type.idl",
+	Source: `namespace go names.type
+
+struct Thing { 1: i32 x }
+`,
+}

@@ -498,6 +498,7 @@ var (
 func NewDirectoryService(impl Directory) *rpc.Service {
 	return &rpc.Service{
 		Name: "Directory",
+		File: &AfterIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &directoryUpdateMethod,
@@ -880,4 +881,45 @@ func (m *directoryRemovedReply) DecodeThrift(d *codec.Decoder) {
 		d.Skip(f.Type)
 	}
 	d.EndStruct(outer)
+}
+
+// AfterIDL is after.idl, which this file is generated from.
+var AfterIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/versions/after/after.idl",
+	Source: `namespace go versions.after
+
+enum Status { UNKNOWN = 0, ACTIVE = 1, SUSPENDED = 2 }
+
+union Contact { 1: string mail; 2: i64 phone; 3: Address address }
+
+struct Address { 1: string street; 2: i32 number }
+
+struct Inner { 1: i32 a; 3: list<Address> added }
+
+struct Person {
+  1: optional string full_name
+  2: required i32 age
+  3: string nick
+  4: optional list<string> tags
+  5: Status status
+  6: Contact contact
+  7: Inner inner
+  9: map<string, i32> scores
+  10: string was_int
+  11: list<Status> history
+  12: string was_default = "new default"
+  13: i32 level = 7
+  14: optional Inner more
+  15: list<map<string, Inner>> complicated
+}
+
+exception Denied { 1: string why; 2: i32 code }
+exception Locked { 1: string by }
+
+service Directory {
+  Person update(1: Person person, 2: bool dry_run, 3: Inner options) throws (1: Denied denied, 2: Locked locked)
+  string find(1: string name, 2: i32 limit = 10)
+  void removed()
+}
+`,
 }

@@ -352,6 +352,7 @@ var (
 func NewDirectoryService(impl Directory) *rpc.Service {
 	return &rpc.Service{
 		Name: "Directory",
+		File: &BeforeIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &directoryUpdateMethod,
@@ -625,4 +626,39 @@ func (m *directoryFindReply) outcome() (string, error) {
 		}
 	}
 	return m.success, nil
+}
+
+// BeforeIDL is before.idl, which this file is generated from.
+var BeforeIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/versions/before/before.idl",
+	Source: `namespace go versions.before
+
+enum Status { UNKNOWN = 0, ACTIVE = 1 }
+
+union Contact { 1: string mail; 2: i64 phone }
+
+struct Inner { 1: i32 a; 2: string gone }
+
+struct Person {
+  1: required string name
+  2: i32 age
+  3: optional string nick
+  4: list<string> tags
+  5: Status status
+  6: Contact contact
+  7: Inner inner
+  8: optional i64 dropped
+  9: map<string, i32> scores
+  10: i32 was_int
+  11: list<Status> history
+  12: string was_default = "old default"
+}
+
+exception Denied { 1: string why }
+
+service Directory {
+  Person update(1: Person person) throws (1: Denied denied)
+  string find(1: string name)
+}
+`,
 }
