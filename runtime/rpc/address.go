@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// ParseAddress splits a server's address into what the net package's Dial and Listen take:
+// ParseAddress splits a server's address into what the net package's Dial and Listen take ("tcp" in place of "tls"):
 //
 //	tcp://host:port     "tcp", "host:port"     IPv6 in brackets; port is a number, 0 to 65535
+//	tls://host:port     "tls", "host:port"     likewise; TLS over TCP
 //	unix:///dir/name    "unix", "/dir/name"
 //	unix://dir/name     "unix", "dir/name"     relative to the working directory
 //
@@ -18,10 +19,10 @@ import (
 func ParseAddress(s string) (network, address string, err error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
-		return "", "", fmt.Errorf("rpc: address %q: want tcp://host:port or unix:///path", s)
+		return "", "", fmt.Errorf("rpc: address %q: want tcp://host:port, tls://host:port or unix:///path", s)
 	}
 	switch scheme {
-	case "tcp":
+	case "tcp", "tls":
 		if err := checkHostPort(rest); err != nil {
 			return "", "", fmt.Errorf("rpc: address %q: %w", s, err)
 		}
@@ -30,7 +31,7 @@ func ParseAddress(s string) (network, address string, err error) {
 			return "", "", fmt.Errorf("rpc: address %q: %w", s, err)
 		}
 	default:
-		return "", "", fmt.Errorf("rpc: address %q: unknown scheme %q: want tcp or unix", s, scheme)
+		return "", "", fmt.Errorf("rpc: address %q: unknown scheme %q: want tcp, tls or unix", s, scheme)
 	}
 	return scheme, rest, nil
 }
@@ -40,7 +41,7 @@ func checkHostPort(s string) error {
 	if err != nil {
 		// An AddrError repeats the address, which the caller names already.
 		if a, ok := err.(*net.AddrError); ok {
-			return fmt.Errorf("%s: want tcp://host:port, an IPv6 host in brackets", a.Err)
+			return fmt.Errorf("%s: want host:port, an IPv6 host in brackets", a.Err)
 		}
 		return err
 	}

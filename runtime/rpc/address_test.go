@@ -12,6 +12,8 @@ func TestParseAddress(t *testing.T) {
 		{"tcp://:65535", "tcp", ":65535"},
 		{"tcp://[::1]:80", "tcp", "[::1]:80"},
 		{"tcp://[fe80::1%eth0]:80", "tcp", "[fe80::1%eth0]:80"},
+		{"tls://example.com:443", "tls", "example.com:443"},
+		{"tls://[::1]:0", "tls", "[::1]:0"},
 		{"unix:///run/kuafu.sock", "unix", "/run/kuafu.sock"},
 		{"unix://kuafu.sock", "unix", "kuafu.sock"},
 		{"unix://./@odd", "unix", "./@odd"},
@@ -26,7 +28,7 @@ func TestParseAddress(t *testing.T) {
 
 func TestParseAddressErrors(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
-		{"", "want tcp://host:port or unix:///path"},
+		{"", "want tcp://host:port, tls://host:port or unix:///path"},
 		{"localhost:9090", "want tcp://host:port"},
 		{"/run/x.sock", "unix:///path"},
 		{"http://localhost:80", `unknown scheme "http"`},
@@ -43,6 +45,8 @@ func TestParseAddressErrors(t *testing.T) {
 		{"tcp://host:80/path", "bad port"},
 		{"tcp://user@host:80", "bad host"},
 		{"tcp://a/b:80", "bad host"},
+		{"tls://host", "missing port"},
+		{"TLS://host:1", `unknown scheme "TLS"`},
 		{"unix://", "no path"},
 		{"unix:///dir/", "names a directory"},
 		{"unix://@abstract", "abstract"},

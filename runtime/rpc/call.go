@@ -9,12 +9,20 @@ import (
 // ClientID identifies a client process across its connections; with a call id and a retry count it names one attempt.
 type ClientID [16]byte
 
-// Peer is the other end of a connection.
+// Peer is the other end of a connection. It does not change; when the other end logs in, the calls that come after that
+// have another Peer.
 type Peer struct {
-	Network string // "tcp", "unix" or "mem"
+	Network string // "tcp", "tls", "unix" or "mem"
 	Address string
 	UID     int // of a Unix socket's peer, from SO_PEERCRED; -1 if unknown
+	GID     int // likewise
 	PID     int // likewise
+
+	Identity Identity
+
+	// Binding names a TLS connection's keys, the same on both ends and nowhere else: RFC 9266's tls-exporter. nil if there
+	// is none.
+	Binding []byte
 }
 
 // Call is one call inside a server, from the reader that framed it to the responder that answers it. The reader fills
@@ -38,6 +46,7 @@ type Call struct {
 	Deadline time.Time // zero if none
 	ClientID ClientID
 	Retry    uint32 // 0 for the first attempt
+	Number   uint64 // the client's own number for the call, the same in every attempt; 0 if it has none
 	Metadata []byte // the header's metadata fields, undecoded
 	Peer     *Peer
 
