@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,15 @@ func TestPythonClient(t *testing.T) {
 	}
 	if n := strings.Count(stdout.String(), " ok\n"); n != pythonDialects {
 		t.Errorf("%d dialects are ok, want %d:\n%s", n, pythonDialects, &stdout)
+	}
+}
+
+func TestPythonClientUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "compat.sock")
+	serveTest(t, "unix://"+path)
+	out, err := command(t, "client.py", path, "framed-binary", "unframed-compact-c").CombinedOutput()
+	if want := "framed-binary ok\nunframed-compact-c ok\n"; err != nil || string(out) != want {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

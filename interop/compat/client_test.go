@@ -209,7 +209,12 @@ func (p *peer) unknown(ctx context.Context) error {
 	_, err := compat.NewFutureClient(p.client).NotYet(ctx, 1)
 	var failure thrift.TApplicationException
 	if !errors.As(err, &failure) || failure.TypeId() != thrift.UNKNOWN_METHOD {
-		return fmt.Errorf("the error is: %v", err)
+		return fmt.Errorf("an unknown method: %v", err)
+	}
+	nobody := thrift.NewTStandardClient(p.in, thrift.NewTMultiplexedProtocol(p.in, "Nobody"))
+	failure = nil
+	if err := compat.NewBaseClient(nobody).Nothing(ctx); !errors.As(err, &failure) || failure.TypeId() != thrift.UNKNOWN_METHOD {
+		return fmt.Errorf("an unknown service: %v", err)
 	}
 	return p.compat.Nothing(ctx) // on the same connection
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Calls a server of compat.thrift in every dialect of Apache Thrift's Python library.
 
-    client.py HOST:PORT [dialect...]
+    client.py HOST:PORT|/PATH [dialect...]
 
-Prints one line a dialect. The exit status is 1 if any fails.
+/PATH is a Unix socket's. Prints one line a dialect. The exit status is 1 if any fails.
 """
 
 import math
@@ -37,10 +37,11 @@ def throws(kind, call, *args):
 
 
 class Checker:
-    def __init__(self, protocol, name):
-        self.protocol = protocol
+    def __init__(self, protocol, service, name):
+        self.bare = protocol
+        self.protocol = TMultiplexedProtocol(protocol, service) if service else protocol
         self.name = name
-        self.c = Compat.Client(protocol)
+        self.c = Compat.Client(self.protocol)
 
     def inherited(self):
         want(self.c.nothing(), None)
@@ -99,6 +100,9 @@ class Checker:
     def unknown(self):
         e = throws(TApplicationException, Future.Client(self.protocol).not_yet, 1)
         want(e.type, TApplicationException.UNKNOWN_METHOD, e.message)
+        nobody = Base.Client(TMultiplexedProtocol(self.bare, "Nobody"))
+        e = throws(TApplicationException, nobody.nothing)
+        want(e.type, TApplicationException.UNKNOWN_METHOD, e.message)
         self.c.nothing()  # the connection goes on
 
     def oneway(self):
@@ -127,18 +131,21 @@ CHECKS = (
     Checker.oneway, Checker.pipeline, Checker.large)
 
 
-def check(host, port, name, transports, protocols, service):
-    socket = TSocket.TSocket(host, port)
+def check(address, name, transports, protocols, service):
+    if address.startswith("/"):
+        socket = TSocket.TSocket(unix_socket=address)
+    else:
+        host, port = address.rsplit(":", 1)
+        socket = TSocket.TSocket(host, int(port))
     socket.setTimeout(20000)  # ms
     transport = transports.getTransport(socket)
     protocol = protocols.getProtocol(transport)
     transport.open()
     try:
-        if service:
-            protocol = TMultiplexedProtocol(protocol, service)
+        checker = Checker(protocol, service, name)
         for run in CHECKS:
             try:
-                run(Checker(protocol, name))
+                run(checker)
             except Exception as e:
                 raise AssertionError(run.__name__) from e
     finally:
@@ -146,7 +153,6 @@ def check(host, port, name, transports, protocols, service):
 
 
 def main(address, *names):
-    host, port = address.rsplit(":", 1)
     dialects = {}
     for name, (transports, protocols) in factories().items():
         dialects[name] = transports, protocols, None
@@ -154,7 +160,7 @@ def main(address, *names):
     failed = False
     for name in names or dialects:
         try:
-            check(host, int(port), "python " + name, *dialects[name])
+            check(address, "python " + name, *dialects[name])
             print(name, "ok", flush=True)
         except Exception:
             failed = True
