@@ -112,3 +112,38 @@ func TestRegisterRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestAuxiliary: an auxiliary service takes no plain name from another, whichever comes first.
+func TestAuxiliary(t *testing.T) {
+	echo, health, other := service("Echo", nil, "echo", "ping"), service("Health", nil, "check", "ping"), service("Other", nil, "check")
+	health.Auxiliary, other.Auxiliary = true, true
+	for _, r := range []*Registry{registry(t, echo, health, other), registry(t, other, health, echo)} {
+		for name, want := range map[string]*Handler{
+			"ping": &echo.Handlers[1], "Echo:ping": &echo.Handlers[1], "Health:ping": &health.Handlers[1],
+			"echo": &echo.Handlers[0], "Other:check": &other.Handlers[0],
+		} {
+			if h, err := r.LookupThrift(name); h != want || err != nil {
+				t.Errorf("%s: %v, %v", name, h, err)
+			}
+		}
+		if h, err := r.LookupThrift("check"); h != nil || err == nil || !strings.Contains(err.Error(), "several services") {
+			t.Errorf("check: %v, %v", h, err)
+		}
+	}
+	if h, err := registry(t, health).LookupThrift("ping"); h != &health.Handlers[1] || err != nil {
+		t.Errorf("ping alone: %v, %v", h, err)
+	}
+}
+
+func TestServices(t *testing.T) {
+	a, b := service("A", nil, "x"), service("B", nil, "x")
+	r := registry(t, b, a)
+	got := r.Services()
+	if len(got) != 2 || got[0] != b || got[1] != a {
+		t.Errorf("%v", got)
+	}
+	got[0] = nil
+	if r.Services()[0] != b {
+		t.Error("the registry's own list was handed out")
+	}
+}
