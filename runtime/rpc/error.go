@@ -69,6 +69,8 @@ type Error struct {
 	Method    string    // full name; empty if the error is not about one call
 	Execution Execution // what the server may have done
 	Remote    bool      // whether the other side sent it
+	Advice    Advice    // what the server suggests
+	Stages    Stages    // where the time went, if the deadline passed
 	Cause     error     // the local error underneath, if any; never sent
 }
 
@@ -81,11 +83,15 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: err.Error(), Cause: errors.Unwrap(err)}
 }
 
-// Error returns "Echo.echo: unavailable: connection refused (not executed)".
+// Error returns "Echo.echo: unavailable: connection refused (not executed)", followed by the stages if there are any:
+// " [server queue 1.2s, handler 300ms]".
 func (e *Error) Error() string {
 	s := e.Code.String() + ": " + e.Message
 	if e.Method != "" {
 		s = e.Method + ": " + s + " (" + e.Execution.String() + ")"
+	}
+	if e.Stages != (Stages{}) {
+		s += " [" + e.Stages.String() + "]"
 	}
 	return s
 }

@@ -27,6 +27,7 @@ type CallOptions struct {
 	ClientID    rpc.ClientID  // if HasClientID: whose call it is, where that is not the connection's client
 	HasClientID bool
 	Retry       uint32 // 0 for the first attempt
+	Number      uint64 // of an at-most-once call: the same in all its attempts, rising from call to call of a client; 0 if none
 	Metadata    []byte // encoded pairs, see AppendMetadata and Metadata; nil if none
 	Trace       []byte // TraceSize bytes; nil if none
 }
@@ -61,6 +62,9 @@ func appendCallHeader[T string | []byte](dst []byte, method T, enc codec.Encodin
 	}
 	if o.Retry > 0 {
 		dst = appendUvarintOption(dst, TagRetry, uint64(o.Retry))
+	}
+	if o.Number > 0 {
+		dst = appendUvarintOption(dst, TagNumber, o.Number)
 	}
 	if len(o.Metadata) > 0 {
 		dst = appendOption(dst, TagMetadata, o.Metadata)
@@ -146,6 +150,9 @@ func (o *CallOptions) set(tag Tag, value []byte) *rpc.Error {
 		n, ok = wholeUvarint(value)
 		ok = ok && n > 0 && n <= math.MaxUint32
 		o.Retry = uint32(n)
+	case TagNumber:
+		o.Number, ok = wholeUvarint(value)
+		ok = ok && o.Number > 0
 	case TagMetadata:
 		if code, bad := checkMetadata(value); bad != "" {
 			return refuse(code, "metadata: %s", bad)

@@ -15,6 +15,11 @@ const (
 	TagRetry    Tag = 3 // uvarint, 0 < n < 2^32: which repetition of the call this is
 	TagMetadata Tag = 4 // pairs, see AppendMetadata
 	TagTrace    Tag = 6 // TraceSize bytes: trace id 16, span id 8, flags 1
+	TagNumber   Tag = 7 // uvarint > 0: the client's number for the call, the same in every attempt
+
+	// In Error frames.
+	TagAdvice Tag = 8  // uvarint > 0: see rpc.Advice
+	TagStages Tag = 10 // two uvarints, microseconds: in the server's queue, in the handler
 )
 
 // options goes through the options at the end of a header.

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"strings"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -59,7 +60,8 @@ func parseReplyHeader(b []byte) (h ReplyHeader, err *rpc.Error) {
 	return h, nil
 }
 
-// AppendError appends a whole Error frame. Of e it sends Code, Message (cut to MaxMessageText bytes) and Execution.
+// AppendError appends a whole Error frame. Of e it sends Code, Message (cut to MaxMessageText bytes), Execution, Advice,
+// and the Stages that a server knows.
 func AppendError(dst []byte, stream uint64, e *rpc.Error) []byte {
 	code := e.Code
 	if !code.Valid() {
@@ -69,6 +71,14 @@ func AppendError(dst []byte, stream uint64, e *rpc.Error) []byte {
 	dst = AppendFrameHeader(dst, FrameHeader{Kind: KindError, Stream: stream})
 	dst = append(dst, byte(code), byte(e.Execution))
 	dst = appendText(dst, cutText(e.Message))
+	if e.Advice != rpc.AdviceNone {
+		dst = appendUvarintOption(dst, TagAdvice, uint64(e.Advice))
+	}
+	if e.Stages.ServerQueue > 0 || e.Stages.Handler > 0 {
+		queue, handler := microseconds(e.Stages.ServerQueue), microseconds(e.Stages.Handler)
+		dst = append(dst, byte(TagStages), byte(uvarintLen(queue)+uvarintLen(handler)))
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, queue), handler)
+	}
 	patchFrame(dst[start:], len(dst)-start-FrameHeaderSize)
 	return dst
 }
@@ -90,12 +100,42 @@ func ParseError(b []byte) *rpc.Error {
 	if !ok {
 		return unreadable("bad message")
 	}
-	if bad := skipOptions(rest); bad != "" {
-		return unreadable("%s", string(bad))
+	for o := (options{rest: rest}); ; {
+		tag, value, bad := o.next()
+		if bad == "" && tag.mustUnderstand() {
+			bad = "an option that is unknown here"
+		}
+		if bad != "" {
+			return unreadable("%s", string(bad))
+		}
+		if tag == 0 {
+			break
+		}
+		setErrorOption(e, tag, value)
 	}
 	e.Message = strings.ToValidUTF8(string(text), "\uFFFD")
 	return e
 }
+
+// setErrorOption takes over one option of a received Error. They are hints: one that cannot be read is left out.
+func setErrorOption(e *rpc.Error, tag Tag, value []byte) {
+	switch tag {
+	case TagAdvice:
+		if v, ok := wholeUvarint(value); ok && v <= uint64(rpc.AdviceFailover) {
+			e.Advice = rpc.Advice(v)
+		}
+	case TagStages:
+		queue, rest, ok := takeUvarint(value)
+		handler, whole := wholeUvarint(rest)
+		if ok && whole && queue <= maxTimeout && handler <= maxTimeout {
+			e.Stages.ServerQueue = time.Duration(queue) * time.Microsecond
+			e.Stages.Handler = time.Duration(handler) * time.Microsecond
+		}
+	}
+}
+
+// microseconds returns d in whole microseconds; 0 if it is negative.
+func microseconds(d time.Duration) uint64 { return uint64(max(d.Microseconds(), 0)) }
 
 // unreadable returns the error of a call that failed, and nobody can say why.
 func unreadable(format string, args ...any) *rpc.Error {

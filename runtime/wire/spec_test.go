@@ -34,7 +34,9 @@ func specExamples(t *testing.T) map[string][]byte {
 		"reply":    d.AppendReply(nil, receive(t, call), rpc.Reply{Result: &echoed{Text: "hi", result: true}}),
 		"compressed reply": d.AppendReply(nil, &rpc.Call{ID: 2, Handler: &rpc.Handler{Method: &packed}},
 			rpc.Reply{Result: &echoed{Text: strings.Repeat("a", 100), result: true}}),
-		"error":  AppendError(nil, 3, &rpc.Error{Code: rpc.Unimplemented, Message: "no method shout in Echo", Execution: rpc.NotExecuted}),
+		"error": AppendError(nil, 3, &rpc.Error{Code: rpc.Unimplemented, Message: "no method shout in Echo", Execution: rpc.NotExecuted}),
+		"advised error": AppendError(nil, 4, &rpc.Error{Code: rpc.DeadlineExceeded, Message: "too late", Execution: rpc.Executed,
+			Advice: rpc.AdviceRetry, Stages: rpc.Stages{ServerQueue: time.Second, Handler: 500 * time.Microsecond}}),
 		"goaway": AppendGoAway(nil, GoAway{Last: 3, Message: "shutdown"}),
 	}
 }
@@ -124,6 +126,7 @@ func TestSpecNumbers(t *testing.T) {
 	}
 	for tag, name := range map[Tag]string{
 		TagClientID: "client id", TagTimeout: "timeout", TagRetry: "retry count", TagMetadata: "metadata", TagTrace: "trace context",
+		TagNumber: "call number", TagAdvice: "advice", TagStages: "stages",
 	} {
 		if row := fmt.Sprintf("| %d | %s |", tag, name); !strings.Contains(spec, row) {
 			t.Errorf("spec.md has no row %s", row)
