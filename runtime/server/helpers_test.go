@@ -285,15 +285,19 @@ type witness struct {
 
 // watch starts a witness. Its calls must all succeed and none may take long; that is checked when the test ends, before
 // the server is closed.
-func (h *host) watch() *witness {
+func (h *host) watch() {
 	h.t.Helper()
-	c := h.echo()
-	w := &witness{t: h.t, stop: make(chan struct{}), done: make(chan struct{}), first: make(chan struct{})}
+	watch(h.t, h.echo())
+}
+
+func watch(t testing.TB, c *echotest.EchoClient) {
+	t.Helper()
+	w := &witness{t: t, stop: make(chan struct{}), done: make(chan struct{}), first: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		for id := int64(0); ; id++ {
 			begin := time.Now()
-			check(h.t, c, id)
+			check(t, c, id)
 			w.took = append(w.took, time.Since(begin))
 			if id == 0 {
 				close(w.first)
@@ -308,10 +312,9 @@ func (h *host) watch() *witness {
 	select {
 	case <-w.first:
 	case <-time.After(soon):
-		h.t.Fatal("the witness cannot even make one call")
+		t.Fatal("the witness cannot even make one call")
 	}
-	h.t.Cleanup(w.check)
-	return w
+	t.Cleanup(w.check)
 }
 
 func (w *witness) check() {
