@@ -133,7 +133,20 @@ func TestRun(t *testing.T) {
 			t.Error(line)
 		}
 	}
-	if err := run(t.Context(), &out, []string{"check", "tcp://127.0.0.1:1", "smoke signals"}); err == nil {
+
+	out.Reset()
+	address := serveTest(t, "tcp://127.0.0.1:0")
+	if err := run(t.Context(), &out, []string{"check", address, "framed-compact"}); err != nil || !strings.HasSuffix(out.String(), " ok\n") {
+		t.Errorf("one dialect: %v\n%s", err, &out)
+	}
+	out.Reset()
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := run(done, &out, []string{"serve", "tcp://127.0.0.1:0"}); err != nil || !strings.HasPrefix(out.String(), "serving on tcp://127.0.0.1:") {
+		t.Errorf("a server that is interrupted: %v\n%s", err, &out)
+	}
+
+	if err := run(t.Context(), &out, []string{"check", address, "smoke signals"}); err == nil {
 		t.Error("an unknown dialect is no error")
 	}
 	if err := run(t.Context(), &out, []string{"dance"}); err == nil || !strings.Contains(err.Error(), "usage") {

@@ -76,7 +76,7 @@ func check(ctx context.Context, w io.Writer, address string, identities bool, di
 		cancel()
 		outcome := "ok"
 		if err != nil {
-			outcome = err.Error()
+			outcome = "FAILED"
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", d.Name, err))
 		}
 		fmt.Fprintf(table, "%s\t%d\t%v\t%s\n", d.Name, calls, time.Since(begin).Round(time.Millisecond), outcome)
