@@ -1,0 +1,98 @@
+package cell
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
+)
+
+// TestMain makes this test program its own child processes.
+func TestMain(m *testing.M) {
+	if is, err := Child(os.Args[1:]); is {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestEveryPeer runs every peer with every kind of payload once, in real processes.
+func TestEveryPeer(t *testing.T) {
+	timing := Timing{Warmup: 20 * time.Millisecond, Measure: 50 * time.Millisecond}
+	for _, p := range peer.All() {
+		for _, size := range []string{"64B", "64k"} {
+			t.Run(p.Name+"/"+size, func(t *testing.T) {
+				r, err := Run(t.Context(), Spec{Peer: p.Name, Payload: size, Callers: 5, Conns: 2}, timing, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Calls == 0 || r.Rate <= 0 || r.P50 <= 0 || r.P50 > r.P99 || r.P99 > r.P999 || r.CPU() <= 0 {
+					t.Errorf("the result makes no sense: %+v", r)
+				}
+				if want := 2; p.Shares && r.Conns != want {
+					t.Errorf("%d connections, want %d", r.Conns, want)
+				}
+				if want := 5; !p.Shares && r.Conns != want {
+					t.Errorf("%d connections, want %d", r.Conns, want)
+				}
+			})
+		}
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	dir := t.TempDir()
+	timing := Timing{Measure: 50 * time.Millisecond}
+	if _, err := Run(t.Context(), Spec{Peer: "gnet", Payload: "1k", Callers: 1}, timing, dir); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 2 || files[0].Name() != "gnet-1k-1x1-pass0.client.pprof" {
+		t.Errorf("profiles: %v", files)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	r, err := RunIdle(t.Context(), "net", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A connection of this server has a goroutine and a buffer of 8 KiB.
+	if _, err := os.Stat("/proc/self/statm"); err == nil && (r.Grown < 4<<10 || r.Grown > 64<<10) {
+		t.Errorf("a connection costs %.0f bytes", r.Grown)
+	}
+}
+
+// TestErrors checks that what goes wrong in a child comes back as an error, and does not hang.
+func TestErrors(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, tt := range []struct {
+		arg  string
+		role role
+		want string
+	}{
+		{ServerArg, role{Spec: Spec{Peer: "nobody", Payload: "1k"}}, `no framework "nobody"`},
+		{ServerArg, role{Spec: Spec{Peer: "net", Payload: "1 MB"}}, `no payload "1 MB"`},
+		{ClientArg, role{Spec: Spec{Peer: "net", Payload: "1k", Callers: 1}, Addr: "127.0.0.1:0"}, "connect"},
+		{"-test.run=^$", role{}, "has ended"},
+	} {
+		p, _, err := spawn(ctx, tt.arg, tt.role)
+		if err == nil {
+			p.close()
+			t.Errorf("%s %+v: no error", tt.arg, tt.role)
+		} else if !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %+v: %q, want something with %q", tt.arg, tt.role, err, tt.want)
+		}
+	}
+}

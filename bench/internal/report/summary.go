@@ -1,0 +1,131 @@
+// Package report turns results into tables.
+package report
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/kuafu-rpc/kuafu/bench/internal/cell"
+	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
+)
+
+// Row is what the passes of one peer come to: medians, one of each column on its own.
+type Row struct {
+	Title          string
+	Kind           peer.Kind
+	Conns          int
+	Rate           float64
+	P50, P99, P999 float64 // microseconds
+	ClientCPU      float64 // microseconds per call, as are the next two
+	ServerCPU      float64
+	CPU            float64
+	ClientAllocs   float64 // per call
+	ServerAllocs   float64
+
+	// Of these, each pass gives one, against what ran in the same pass; 0 if there was nothing to compare with.
+	RateToBase float64 // calls/s, as a multiple of gRPC-go's
+	CPUToBase  float64 // CPU per call, as a multiple of gRPC-go's
+	RateToBest float64 // calls/s, as a multiple of the best framework that is neither ours nor this row's
+
+	Spread    float64 // of calls/s: (largest - smallest) / median
+	Passes    int
+	Disturbed int // passes with much else running
+}
+
+// Summarize makes rows of the results of one payload and one number of callers: ours first, then frameworks, then
+// limits, the fastest of each first.
+func Summarize(results []cell.Result) []Row {
+	type key struct {
+		peer  string
+		conns int
+	}
+	var keys []key
+	groups := make(map[key][]cell.Result)
+	for _, r := range results {
+		k := key{r.Peer, r.Conns}
+		if groups[k] == nil {
+			keys = append(keys, k)
+		}
+		groups[k] = append(groups[k], r)
+	}
+	rows := make([]Row, 0, len(keys))
+	for _, k := range keys {
+		rows = append(rows, newRow(groups[k], results))
+	}
+	order := []peer.Kind{peer.Ours, peer.Framework, peer.Limit}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),
+			cmp.Compare(b.Rate, a.Rate))
+	})
+	return rows
+}
+
+func newRow(passes, all []cell.Result) Row {
+	first := passes[0]
+	row := Row{
+		Title: first.Title, Kind: first.Kind, Conns: first.Conns, Passes: len(passes),
+		Rate:         medianOf(passes, func(r cell.Result) float64 { return r.Rate }),
+		P50:          medianOf(passes, func(r cell.Result) float64 { return r.P50 }),
+		P99:          medianOf(passes, func(r cell.Result) float64 { return r.P99 }),
+		P999:         medianOf(passes, func(r cell.Result) float64 { return r.P999 }),
+		ClientCPU:    medianOf(passes, func(r cell.Result) float64 { return r.ClientCPU }),
+		ServerCPU:    medianOf(passes, func(r cell.Result) float64 { return r.ServerCPU }),
+		CPU:          medianOf(passes, cell.Result.CPU),
+		ClientAllocs: medianOf(passes, func(r cell.Result) float64 { return r.ClientAllocs }),
+		ServerAllocs: medianOf(passes, func(r cell.Result) float64 { return r.ServerAllocs }),
+	}
+	var toBase, cpuToBase, toBest, rates []float64
+	for _, r := range passes {
+		rates = append(rates, r.Rate)
+		if r.Disturbed() {
+			row.Disturbed++
+		}
+		if base, ok := fastest(all, r.Pass, func(o cell.Result) bool { return o.Base }); ok {
+			toBase = append(toBase, r.Rate/base.Rate)
+			cpuToBase = append(cpuToBase, r.CPU()/base.CPU())
+		}
+		best, ok := fastest(all, r.Pass, func(o cell.Result) bool {
+			return o.Kind == peer.Framework && o.Peer != r.Peer
+		})
+		if ok {
+			toBest = append(toBest, r.Rate/best.Rate)
+		}
+	}
+	row.RateToBase, row.CPUToBase, row.RateToBest = median(toBase), median(cpuToBase), median(toBest)
+	if row.Rate > 0 {
+		row.Spread = (slices.Max(rates) - slices.Min(rates)) / row.Rate
+	}
+	return row
+}
+
+// fastest returns the result with the most calls/s of those of a pass that are wanted.
+func fastest(all []cell.Result, pass int, wanted func(cell.Result) bool) (best cell.Result, ok bool) {
+	for _, r := range all {
+		if r.Pass == pass && wanted(r) && (!ok || r.Rate > best.Rate) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+func medianOf(results []cell.Result, value func(cell.Result) float64) float64 {
+	values := make([]float64, len(results))
+	for i, r := range results {
+		values[i] = value(r)
+	}
+	return median(values)
+}
+
+// median returns the middle of the values, the mean of the two middle ones of an even number, 0 of none.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
