@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
@@ -54,7 +56,22 @@ type Call struct {
 	Replier Replier
 	State   any // the dialect's own, such as what the reply's header must repeat
 
-	ctx callContext
+	Deferrals *Deferrals // of the handler stage, which sets it; nil where the reply cannot be deferred
+
+	deferral atomic.Pointer[Deferral] // &returned once the implementation has returned
+	detached atomic.Bool
+	ctx      callContext
+}
+
+// Detach makes the call go on when its connection ends: the caller is going to ask for the reply on another one.
+func (c *Call) Detach() { c.detached.Store(true) }
+
+// Disconnected tells the call that its connection has ended. Its context ends, unless nobody waits for the reply or the
+// call has been detached.
+func (c *Call) Disconnected() {
+	if !c.Oneway && !c.detached.Load() {
+		c.Cancel(context.Canceled)
+	}
 }
 
 // WantsReply reports whether anybody waits for the reply. A method that the IDL declares oneway has none, however it was
