@@ -270,7 +270,7 @@ func TestHostileCompactBodies(t *testing.T) {
 
 // Bodies that say they become much larger, and some that would.
 func TestSnappyBombs(t *testing.T) {
-	h := abused(t, 48<<20, server.WithMaxMessage(0, 1<<20))
+	h := abused(t, 128<<20, server.WithMaxMessage(0, 1<<20)) // most of it is ours
 	nc := h.raw()
 	if _, err := nc.Write(preamble()); err != nil {
 		t.Fatal(err)
