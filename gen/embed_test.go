@@ -40,9 +40,9 @@ func goFiles(t *testing.T, files schema.MapFS, opts gen.Options, roots ...string
 // in a Go file once.
 func TestEmbeddedIncludes(t *testing.T) {
 	files := schema.MapFS{
-		"a/a.idl": "include \"../bb/bb.idl\"\ninclude \"../c/c.idl\"\ninclude \"more.idl\"\nstruct A { 1: bb.B b }",
+		"a/a.idl":    "include \"../bb/bb.idl\"\ninclude \"../c/c.idl\"\ninclude \"more.idl\"\nstruct A { 1: bb.B b }",
 		"a/more.idl": "include \"../d/d.idl\"\n",
-		"bb/bb.idl":    "include \"../d/d.idl\"\nstruct B {}",
+		"bb/bb.idl":  "include \"../d/d.idl\"\nstruct B {}",
 		"c/c.idl":    "include \"../d/d.idl\"\ninclude \"../bb/bb.idl\"\nstruct C {}",
 		"d/d.idl":    "struct D {}",
 	}

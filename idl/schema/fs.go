@@ -15,7 +15,8 @@ import (
 // Load calls it from one goroutine.
 //
 // An FS in which one file has several names may also have the method Canonical(path string) string, which returns one
-// name for all of them.
+// name for all of them. An FS that knows what each include stands for may have the method Resolve(from, path string)
+// string: it returns the file that the file called from means by include "path", and nothing else is searched.
 type FS interface {
 	ReadFile(path string) ([]byte, error)
 }

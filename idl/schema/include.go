@@ -174,6 +174,11 @@ func (ld *loader) include(u *unit, h *idl.Include) *unit {
 
 // candidates returns the paths that an include may stand for, in the order of the search, each once.
 func (ld *loader) candidates(from, path string) []string {
+	if r, ok := ld.opts.FS.(interface {
+		Resolve(from, path string) string
+	}); ok {
+		return []string{r.Resolve(from, path)}
+	}
 	if filepath.IsAbs(path) {
 		return []string{filepath.Clean(path)}
 	}

@@ -12,9 +12,14 @@ import (
 var allowed = map[string][]string{
 	"idl":                 {},
 	"idl/schema":          {"idl"},
+	"idl/schemajson":      {"idl", "idl/schema"},
 	"gen":                 {"idl", "idl/schema"},
 	"gen/internal":        {"runtime/codec", "runtime/rpc"}, // generated code
 	"cmd/rpcgen":          {"idl", "idl/schema", "gen"},
+	"cmd/kuafu":           {"idl", "idl/schema", "idl/schemajson", "dynamic", "service/...", "runtime/..."},
+	"dynamic":             {"idl", "idl/schema", "runtime/codec"},
+	"service/health":      {"runtime/codec", "runtime/rpc"},
+	"service/reflection":  {"idl", "idl/schema", "idl/schemajson", "runtime/codec", "runtime/rpc"},
 	"internal/lint":       {},
 	"examples":            {"runtime/...", "examples/..."},
 	"runtime/codec":       {},
@@ -42,6 +47,7 @@ var outside = map[string][]string{
 	"github.com/alecthomas/participle/v2": {"idl"},
 	"golang.org/x/sys":                    {"runtime/listener", "runtime/client"},
 	"github.com/google/go-cmp":            {}, // tests only
+	"github.com/spf13/cobra":              {"cmd/kuafu"},
 }
 
 func TestImportDirection(t *testing.T) {
