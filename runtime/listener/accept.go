@@ -28,12 +28,13 @@ func (l *Listener) Serve(ln net.Listener) error {
 	}
 	defer l.delist(ln)
 	var backoff time.Duration
+	secure, _ := ln.(*tlsListener)
 	for {
 		nc, err := ln.Accept()
 		switch {
 		case err == nil:
 			backoff = 0
-			if err := l.admit(nc); err != nil {
+			if err := l.admit(nc, secure); err != nil {
 				return err
 			}
 			continue
@@ -87,9 +88,10 @@ func (l *Listener) isStopped() bool {
 	}
 }
 
-// admit gives nc to an event loop, or closes it. It runs in the accept loop and never on an event loop, where gnet's
-// enrolment would wait for itself. An error means that nothing from this net.Listener can be served.
-func (l *Listener) admit(nc net.Conn) error {
+// admit gives nc to an event loop, or with secure set to a goroutine of its own, or closes it. It runs in the accept loop
+// and never on an event loop, where gnet's enrolment would wait for itself. An error means that nothing from this
+// net.Listener can be served.
+func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	c := &Conn{l: l}
 	switch nc := nc.(type) {
 	case *net.TCPConn:
@@ -100,14 +102,15 @@ func (l *Listener) admit(nc net.Conn) error {
 			l.stats.enrolErrors.Add(1)
 			return nil
 		}
-		c.peer = rpc.Peer{Network: "tcp", Address: remote.String(), UID: -1, PID: -1}
+		c.peer = rpc.Peer{Network: "tcp", Address: remote.String(), UID: -1, GID: -1, PID: -1}
 		c.ip = addressKey(remote.AddrPort().Addr())
 		// When a connection ends gnet puts the memory of its addresses' zones into a pool of byte slices. It is the net
 		// package's, which goes on using it, so gnet may not see it.
 		remote.Zone, local.Zone = "", ""
 	case *net.UnixConn:
 		c.peer = rpc.Peer{Network: "unix", Address: peerName(nc)}
-		c.peer.UID, c.peer.PID = peerCredentials(nc)
+		c.peer.UID, c.peer.GID, c.peer.PID = peerCredentials(nc)
+		c.peer.Identity = l.users.identity(c.peer.UID)
 	default:
 		nc.Close()
 		return fmt.Errorf("listener: cannot serve a %T", nc)
@@ -124,6 +127,10 @@ func (l *Listener) admit(nc net.Conn) error {
 	}
 	if tc, ok := nc.(*net.TCPConn); ok {
 		l.tune(tc)
+		if secure != nil {
+			l.startLink(c, tc, secure.config)
+			return nil
+		}
 	}
 	// gnet takes a duplicate of the descriptor and closes nc, in the end, whatever the result. It returns after OnOpen.
 	_, err := l.client.EnrollContext(nc, c)

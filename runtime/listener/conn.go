@@ -21,6 +21,7 @@ type Conn struct {
 	l    *Listener
 	ip   netip.Addr // what the per-address limit counts; zero for Unix sockets
 	peer rpc.Peer
+	link *link // of a TLS connection, which has no loop, gc and fd; nil for others
 
 	// Set on the loop before the session exists.
 	loop *loop
@@ -74,6 +75,10 @@ func (c *Conn) Peer() *rpc.Peer { return &c.peer }
 // atomic load if that has been asked for already. During Feed it costs no trip through the loop: Next is called right
 // after.
 func (c *Conn) Wake() {
+	if c.link != nil {
+		c.link.wake()
+		return
+	}
 	for {
 		switch c.wake.Load() {
 		case wakeIdle:
@@ -112,7 +117,11 @@ func (c *Conn) ask(r *closeRequest) {
 			r.reason = old.reason
 		}
 		if c.request.CompareAndSwap(old, r) {
-			c.loop.post(c)
+			if c.link != nil {
+				c.link.asked(r)
+			} else {
+				c.loop.post(c)
+			}
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/user"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
 func TestEcho(t *testing.T) {
@@ -51,8 +54,40 @@ func TestPeer(t *testing.T) {
 	}
 	s = serveOn(t, "unix://"+t.TempDir()+"/s", Options{}, nil)
 	_, c = connect(t, s)
-	if p := c.conn.Peer(); p.Network != "unix" || p.Address != "" || p.UID != os.Getuid() || p.PID != os.Getpid() {
-		t.Errorf("Unix peer %+v, want uid %d, pid %d", p, os.Getuid(), os.Getpid())
+	if p := c.conn.Peer(); p.Network != "unix" || p.Address != "" || p.UID != os.Getuid() || p.GID != os.Getgid() ||
+		p.PID != os.Getpid() || p.Identity != userIdentity(t) {
+		t.Errorf("Unix peer %+v, want uid %d, gid %d, pid %d, %v", p, os.Getuid(), os.Getgid(), os.Getpid(), userIdentity(t))
+	}
+}
+
+// userIdentity returns who runs the test.
+func userIdentity(t *testing.T) rpc.Identity {
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rpc.Identity{Kind: rpc.IdentityUnix, Name: u.Username}
+}
+
+func TestUserNames(t *testing.T) {
+	var names users
+	if id := names.identity(-1); id != (rpc.Identity{}) {
+		t.Errorf("an unknown peer is %v", id)
+	}
+	const nobody = 987_654_321
+	for range 2 {
+		if id := names.identity(nobody); id.String() != "unix:#987654321" {
+			t.Errorf("a user without a name is %v", id)
+		}
+	}
+	for uid := range userNameMax + 10 {
+		names.mu.Lock()
+		full := len(names.names) > userNameMax
+		names.mu.Unlock()
+		if full {
+			t.Fatal("the names kept are not bounded")
+		}
+		names.identity(nobody + uid)
 	}
 }
 

@@ -136,6 +136,11 @@ func serve(t testing.TB, opts Options, setup func(c *testConn)) *testServer {
 
 func serveOn(t testing.TB, address string, opts Options, setup func(c *testConn)) *testServer {
 	t.Helper()
+	return serveWith(t, address, ListenOptions{}, opts, setup)
+}
+
+func serveWith(t testing.TB, address string, listen ListenOptions, opts Options, setup func(c *testConn)) *testServer {
+	t.Helper()
 	s := &testServer{t: t, conns: make(chan *testConn, 20000), done: make(chan error, 1)}
 	l, err := New(opts, func(conn *Conn) (Session, Output) {
 		c := &testConn{t: t, conn: conn, onFeed: echo, ended: make(chan struct{})}
@@ -149,7 +154,7 @@ func serveOn(t testing.TB, address string, opts Options, setup func(c *testConn)
 		t.Fatal(err)
 	}
 	s.Listener = l
-	ln, err := Listen(address, ListenOptions{})
+	ln, err := Listen(address, listen)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type Listener struct {
 	watcher   *watcher
 	admission *admission
 	spare     spareFile
+	users     users
 	stats     counters
 
 	stopped    chan struct{} // closed by Stop
@@ -31,11 +32,13 @@ type Listener struct {
 	closing    atomic.Bool
 	serving    sync.WaitGroup // Serve calls
 	background sync.WaitGroup // ticker and watcher
+	linked     sync.WaitGroup // goroutines of TLS connections
 
 	mu        sync.Mutex
 	stop      bool
 	listeners map[net.Listener]struct{}
 	loops     map[gnet.EventLoop]*loop
+	links     map[*link]struct{} // TLS connections, from accept on
 }
 
 // New starts the event loops. accept is called for every connection, on its event loop, and must not block; if it
@@ -54,6 +57,7 @@ func New(opts Options, accept func(*Conn) (Session, Output)) (*Listener, error) 
 		stopped:   make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
 		loops:     make(map[gnet.EventLoop]*loop),
+		links:     make(map[*link]struct{}),
 	}
 	var err error
 	if l.watcher, err = newWatcher(); err != nil {
@@ -80,7 +84,7 @@ func New(opts Options, accept func(*Conn) (Session, Output)) (*Listener, error) 
 // now is the Listener's clock: monotonic, and small enough to keep in every connection.
 func (l *Listener) now() time.Duration { return time.Since(l.start) }
 
-// tick starts a sweep of every loop in each CheckInterval.
+// tick starts a sweep of every loop in each CheckInterval, and checks the TLS connections.
 func (l *Listener) tick() {
 	t := time.NewTicker(l.opts.CheckInterval)
 	defer t.Stop()
@@ -89,6 +93,10 @@ func (l *Listener) tick() {
 		case <-t.C:
 			for _, p := range l.allLoops() {
 				p.postSweep()
+			}
+			now := time.Now()
+			for _, k := range l.allLinks() {
+				k.check(now)
 			}
 		case <-l.quit:
 			return
@@ -141,6 +149,11 @@ func (l *Listener) Conns(f func(*Conn) bool) {
 			}
 		}
 	}
+	for _, k := range l.allLinks() {
+		if k.opened.Load() && !f(k.c) {
+			return
+		}
+	}
 }
 
 // Close calls Stop, sends what is pending on every connection, closes them all, and stops the event loops. It returns
@@ -160,6 +173,9 @@ func (l *Listener) Close(ctx context.Context) error {
 	l.serving.Wait() // no connection comes after this
 	empty := l.admission.drain()
 	l.Conns(func(c *Conn) bool { c.Close(ErrClosed); return true })
+	for _, k := range l.allLinks() {
+		k.c.Close(ErrClosed) // those too whose handshake is under way
+	}
 	var err error
 	select {
 	case <-empty:
@@ -168,6 +184,7 @@ func (l *Listener) Close(ctx context.Context) error {
 		l.Conns(func(c *Conn) bool { c.Abort(ErrClosed); return true })
 		<-empty
 	}
+	l.linked.Wait()
 	close(l.quit)
 	l.watcher.close()
 	l.background.Wait()

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
 // Reasons that Session.Closed gets from this package. Any other reason is io.EOF (the peer closed), a system call's
@@ -17,6 +19,12 @@ var (
 
 	// ErrSlowConsumer says that output was pending and the peer took no byte of it for Options.StallTimeout.
 	ErrSlowConsumer = errors.New("listener: slow consumer: the peer reads no output")
+
+	// ErrHandshakeTimeout says that a TLS handshake was not finished within Options.HandshakeTimeout.
+	ErrHandshakeTimeout = errors.New("listener: the TLS handshake was not finished in time")
+
+	// ErrPlaintext says that a peer of a TLS port did not begin with TLS.
+	ErrPlaintext = errors.New("listener: the peer does not speak TLS, this port does")
 
 	// ErrPanic is in the chain of the reason if a Session or Output has panicked.
 	ErrPanic = errors.New("listener: panic in the connection's session")
@@ -51,6 +59,17 @@ type Options struct {
 	// the connection ends. Default 60 s. Negative: no probes.
 	KeepAlive time.Duration
 
+	// HandshakeTimeout bounds a TLS handshake. Default 5 s.
+	HandshakeTimeout time.Duration
+
+	// HandshakeFailed, if not nil, is told why a TLS connection never reached a session. It may be called concurrently and
+	// must not block. err is io.EOF for a peer that closed without a word.
+	HandshakeFailed func(peer *rpc.Peer, err error)
+
+	// Plaintext, if not nil, returns what to send, before the end, to a peer of a TLS port that does not speak TLS. prefix
+	// is what it began with, 5 to 64 bytes, valid during the call only. It may be called concurrently.
+	Plaintext func(prefix []byte) []byte
+
 	Logger *slog.Logger // default: no logs
 }
 
@@ -75,6 +94,7 @@ func (o Options) withDefaults() Options {
 	setTime(&o.CloseGrace, time.Second)
 	setTime(&o.CheckInterval, 500*time.Millisecond)
 	setTime(&o.KeepAlive, time.Minute)
+	setTime(&o.HandshakeTimeout, 5*time.Second)
 	if o.MaxConns < 0 {
 		o.MaxConns = math.MaxInt
 	}
@@ -95,8 +115,8 @@ func (o Options) validate() error {
 		return errors.New("listener: negative ReadBuffer")
 	case o.Window < 0:
 		return errors.New("listener: negative Window")
-	case o.StallTimeout < 0, o.CloseGrace < 0, o.CheckInterval < 0:
-		return errors.New("listener: negative StallTimeout, CloseGrace or CheckInterval")
+	case o.StallTimeout < 0, o.CloseGrace < 0, o.CheckInterval < 0, o.HandshakeTimeout < 0:
+		return errors.New("listener: negative StallTimeout, CloseGrace, CheckInterval or HandshakeTimeout")
 	}
 	return nil
 }

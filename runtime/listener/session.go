@@ -3,6 +3,8 @@ package listener
 import "time"
 
 // Session takes one connection's input. All methods are called on the connection's event loop, so they must not block.
+// Where this package says loop, a TLS connection has a lock in its place, which is held during every call of Session's and
+// Output's methods and no longer.
 type Session interface {
 	// Feed takes the next bytes of the stream, all of them; b is valid during the call only. An error closes the
 	// connection once its pending output was sent, and is the reason given to Closed.

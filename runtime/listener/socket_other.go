@@ -9,7 +9,7 @@ import (
 )
 
 // peerCredentials is Linux's only.
-func peerCredentials(*net.UnixConn) (uid, pid int) { return -1, -1 }
+func peerCredentials(*net.UnixConn) (uid, gid, pid int) { return -1, -1, -1 }
 
 // writev writes the first buffer that is not empty; the caller comes back for the others.
 func writev(fd int, v [][]byte) (int, error) {

@@ -11,12 +11,13 @@ type Stats struct {
 	RefusedFiles  uint64 // closed at once because the process or the system was out of descriptors
 	AcceptErrors  uint64 // failed accepts that were retried after a pause
 	EnrolErrors   uint64 // connections lost between accept and the event loop
+	Handshakes    uint64 // TLS handshakes that failed
 	SlowConsumers uint64 // connections ended with ErrSlowConsumer
 	Panics        uint64 // in sessions and outputs
 }
 
 type counters struct {
-	accepted, refusedLimit, refusedPerIP, refusedFiles, acceptErrors, enrolErrors, slowConsumers, panics atomic.Uint64
+	accepted, refusedLimit, refusedPerIP, refusedFiles, acceptErrors, enrolErrors, handshakes, slowConsumers, panics atomic.Uint64
 }
 
 // Stats returns the counters.
@@ -30,6 +31,7 @@ func (l *Listener) Stats() Stats {
 		RefusedFiles:  s.refusedFiles.Load(),
 		AcceptErrors:  s.acceptErrors.Load(),
 		EnrolErrors:   s.enrolErrors.Load(),
+		Handshakes:    s.handshakes.Load(),
 		SlowConsumers: s.slowConsumers.Load(),
 		Panics:        s.panics.Load(),
 	}
