@@ -29,6 +29,14 @@ func serveTest(t *testing.T, address string) (bound string) {
 	return bound
 }
 
+// inFull skips the test in short mode, in which one pass over all dialects, and one over all at once, are enough.
+func inFull(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("short mode")
+	}
+}
+
 // runDialect runs the suite in d against address.
 func runDialect(t *testing.T, d suite.Dialect, address string, identities bool) {
 	t.Helper()
@@ -66,6 +74,7 @@ func TestUnixSocket(t *testing.T) {
 
 // TestOneAtATime has the client wait for each reply before it sends the next call, as it does unless told otherwise.
 func TestOneAtATime(t *testing.T) {
+	inFull(t)
 	address := serveTest(t, "tcp://127.0.0.1:0")
 	for _, d := range suite.Dialects() {
 		if d.Thrift != nil && d.Thrift.Service == "" {
@@ -120,6 +129,7 @@ func TestSuiteSeesDifferences(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
+	inFull(t)
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, nil); err != nil {
 		t.Fatalf("%v\n%s", err, &out)

@@ -21,6 +21,7 @@ const pythonDialects = 28
 // skipped; under CI, where both are installed, it fails.
 func python(t *testing.T) string {
 	t.Helper()
+	inFull(t)
 	missing := func(what string) {
 		t.Helper()
 		if os.Getenv("KUAFU_CI") != "" || os.Getenv("CI") != "" {
