@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
@@ -29,20 +30,17 @@ func encodeBody(dst []byte, enc codec.Encoding, v codec.Encodable) ([]byte, erro
 }
 
 // decodeBody fills v from body, which it has to use up. Strings of v alias body.
-func decodeBody(enc codec.Encoding, body []byte, v codec.Decodable) *rpc.Error {
+func decodeBody(enc codec.Encoding, body []byte, v codec.Decodable) error {
 	d := decoders.Get().(*codec.Decoder)
 	d.ResetShared(enc, body)
 	v.DecodeThrift(d)
 	err, rest := d.Err(), d.Remaining()
 	d.Reset(enc, nil) // the pool must not keep the message
 	decoders.Put(d)
-	if err != nil {
-		return &rpc.Error{Code: rpc.Internal, Message: "reply: " + err.Error(), Execution: rpc.Executed, Cause: err}
+	if err == nil && rest > 0 {
+		err = fmt.Errorf("%d bytes after the struct", rest)
 	}
-	if rest > 0 {
-		return garbled("reply: %d bytes after the result", rest)
-	}
-	return nil
+	return err
 }
 
 // scratch holds a compressed body until it is clear whether it is any shorter.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/flow"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -30,6 +31,8 @@ type CallOptions struct {
 	Number      uint64 // of an at-most-once call: the same in all its attempts, rising from call to call of a client; 0 if none
 	Metadata    []byte // encoded pairs, see AppendMetadata and Metadata; nil if none
 	Trace       []byte // TraceSize bytes; nil if none
+	Stream      bool   // the call opens a stream. FeatureStreams must be in force
+	Window      uint64 // if Stream: the limit of the server's Data, 0 (it sends none) or at least MinWindow
 }
 
 // CallHeader is the header of a Call. Slices of a parsed one alias the input.
@@ -69,6 +72,9 @@ func appendCallHeader[T string | []byte](dst []byte, method T, enc codec.Encodin
 	if len(o.Metadata) > 0 {
 		dst = appendOption(dst, TagMetadata, o.Metadata)
 	}
+	if o.Stream {
+		dst = appendUvarintOption(dst, TagStream, o.Window)
+	}
 	if len(o.Trace) > 0 {
 		dst = appendOption(dst, TagTrace, o.Trace)
 	}
@@ -86,8 +92,13 @@ func (o *CallOptions) check() *rpc.Error {
 	if len(o.Trace) != 0 && len(o.Trace) != TraceSize {
 		return refuse(rpc.InvalidArgument, "trace context of %d bytes", len(o.Trace))
 	}
+	if o.Stream && !validWindow(o.Window) {
+		return refuse(rpc.InvalidArgument, "stream window of %d bytes", o.Window)
+	}
 	return nil
 }
+
+func validWindow(n uint64) bool { return n == 0 || n >= MinWindow && n <= flow.MaxOffset }
 
 // ParseCallHeader reads a Call's header, which b must consist of. The error is an *rpc.Error to answer this call with;
 // the connection can go on. Encoding and Compression are known ones in what it returns, Metadata is well-formed, and
@@ -158,6 +169,10 @@ func (o *CallOptions) set(tag Tag, value []byte) *rpc.Error {
 			return refuse(code, "metadata: %s", bad)
 		}
 		o.Metadata = value
+	case TagStream:
+		o.Window, ok = wholeUvarint(value)
+		ok = ok && validWindow(o.Window)
+		o.Stream = true
 	case TagTrace:
 		ok = len(value) == TraceSize
 		o.Trace = value

@@ -215,5 +215,8 @@ func (d *Dialect) decodeReply(h FrameHeader, payload []byte, result codec.Decoda
 		err.Message, err.Execution = "reply: "+err.Message, rpc.Executed
 		return err
 	}
-	return decodeBody(rh.Encoding, body, result)
+	if err := decodeBody(rh.Encoding, body, result); err != nil {
+		return &rpc.Error{Code: rpc.Internal, Message: "reply: " + err.Error(), Execution: rpc.Executed, Cause: err}
+	}
+	return nil
 }

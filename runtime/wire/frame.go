@@ -23,7 +23,7 @@ const FrameHeaderSize = 16
 // Kind says what a frame is.
 type Kind uint8
 
-// Numbers from 8 on are kept for streams.
+// Numbers from 11 to 15 are kept for streams.
 const (
 	KindCall   Kind = 1 // client to server
 	KindReply  Kind = 2 // server to client: the method's result struct, declared exceptions included
@@ -33,12 +33,17 @@ const (
 	KindPong   Kind = 6
 	KindGoAway Kind = 7 // the sender takes no further calls on this connection
 
+	// Where FeatureStreams is in force, in both directions:
+	KindData   Kind = 8  // a piece of a stream's message, or the end of its messages
+	KindCredit Kind = 9  // how far the other side may send
+	KindReset  Kind = 10 // the stream is given up
+
 	kindIgnorable Kind = 0x80
 )
 
 var kindNames = [...]string{
 	KindCall: "call", KindReply: "reply", KindError: "error", KindCancel: "cancel", KindPing: "ping", KindPong: "pong",
-	KindGoAway: "goaway",
+	KindGoAway: "goaway", KindData: "data", KindCredit: "credit", KindReset: "reset",
 }
 
 // String returns the lower-case name, "kind(n)" for a number that has none.
@@ -58,8 +63,13 @@ func (k Kind) Ignorable() bool { return k&kindIgnorable != 0 }
 // Flags are a frame's flags. A receiver ignores those it does not know.
 type Flags uint8
 
-// FlagOneway on a Call: no reply of any kind is to be sent.
-const FlagOneway Flags = 0x01
+const (
+	FlagOneway Flags = 0x01 // on a Call: no reply of any kind is to be sent
+
+	FlagMore    Flags = 0x01 // on Data: the message goes on in the next Data frame of the stream
+	FlagEnd     Flags = 0x02 // on Data, which is then empty: no more messages follow. It is not a message
+	FlagBlocked Flags = 0x04 // on Data: it used up the stream's limit, so that a larger window may be faster
+)
 
 // FrameHeader is what every frame starts with.
 type FrameHeader struct {
@@ -122,6 +132,12 @@ func (h FrameHeader) Check(limit int) error {
 		return h.checkControl(pingSize, pingSize, false)
 	case KindGoAway:
 		return h.checkControl(goAwayMin, MaxHeader, false)
+	case KindData:
+		return h.checkData()
+	case KindCredit: // of a stream or of the connection
+		return h.checkControl(creditSize, creditSize, h.Stream != 0)
+	case KindReset:
+		return h.checkControl(resetMin, MaxHeader, true)
 	}
 	if !h.Kind.Ignorable() {
 		return connErrorf(rpc.Unimplemented, "unknown frame kind %d", uint8(h.Kind))
@@ -135,6 +151,18 @@ func (h FrameHeader) checkControl(least, most uint32, call bool) error {
 		return connErrorf(rpc.InvalidArgument, "%v frame: length %d, header length %d", h.Kind, h.Length, h.HeaderLen)
 	}
 	return h.checkStream(call)
+}
+
+func (h FrameHeader) checkData() error {
+	switch empty := h.Length == 0; {
+	case h.Flags&FlagEnd != 0 && (!empty || h.Flags&FlagMore != 0):
+		return connErrorf(rpc.InvalidArgument, "data frame with an end, flags %02x and %d bytes", uint8(h.Flags), h.Length)
+	case h.Flags&FlagMore != 0 && empty:
+		return connErrorf(rpc.InvalidArgument, "empty data frame within a message")
+	case h.Length > MaxData:
+		return connErrorf(rpc.ResourceExhausted, "data frame of %d bytes, at most %d allowed", h.Length, MaxData)
+	}
+	return h.checkControl(0, MaxData, true)
 }
 
 func (h FrameHeader) checkStream(call bool) error {

@@ -74,7 +74,28 @@ func TestFrameHeaderCheck(t *testing.T) {
 		{"long goaway", FrameHeader{Length: MaxHeader + 1, Kind: KindGoAway}, rpc.InvalidArgument},
 
 		{"kind 0", FrameHeader{}, rpc.Unimplemented},
-		{"kind 8", FrameHeader{Kind: 8, Stream: 1}, rpc.Unimplemented},
+		{"data", FrameHeader{Length: 1, Kind: KindData, Flags: FlagMore | FlagBlocked, Stream: 1}, 0},
+		{"empty message", FrameHeader{Kind: KindData, Stream: 1}, 0},
+		{"longest data", FrameHeader{Length: limit, Kind: KindData, Stream: 1}, 0},
+		{"data over the limit", FrameHeader{Length: limit + 1, Kind: KindData, Stream: 1}, rpc.ResourceExhausted},
+		{"data on the connection", FrameHeader{Length: 1, Kind: KindData}, rpc.InvalidArgument},
+		{"data with a header", FrameHeader{Length: 1, Kind: KindData, HeaderLen: 1, Stream: 1}, rpc.InvalidArgument},
+		{"nothing, and more", FrameHeader{Kind: KindData, Flags: FlagMore, Stream: 1}, rpc.InvalidArgument},
+		{"end", FrameHeader{Kind: KindData, Flags: FlagEnd, Stream: 1}, 0},
+		{"end with data", FrameHeader{Length: 1, Kind: KindData, Flags: FlagEnd, Stream: 1}, rpc.InvalidArgument},
+		{"end, and more", FrameHeader{Kind: KindData, Flags: FlagEnd | FlagMore, Stream: 1}, rpc.InvalidArgument},
+		{"credit", FrameHeader{Length: 8, Kind: KindCredit, Stream: 1}, 0},
+		{"credit of the connection", FrameHeader{Length: 8, Kind: KindCredit}, 0},
+		{"short credit", FrameHeader{Length: 7, Kind: KindCredit}, rpc.InvalidArgument},
+		{"long credit", FrameHeader{Length: 9, Kind: KindCredit}, rpc.InvalidArgument},
+		{"credit with a header", FrameHeader{Length: 8, Kind: KindCredit, HeaderLen: 8}, rpc.InvalidArgument},
+		{"reset", FrameHeader{Length: 10, Kind: KindReset, Stream: 1}, 0},
+		{"longest reset", FrameHeader{Length: MaxHeader, Kind: KindReset, Stream: 1}, 0},
+		{"short reset", FrameHeader{Length: 9, Kind: KindReset, Stream: 1}, rpc.InvalidArgument},
+		{"long reset", FrameHeader{Length: MaxHeader + 1, Kind: KindReset, Stream: 1}, rpc.InvalidArgument},
+		{"reset of the connection", FrameHeader{Length: 10, Kind: KindReset}, rpc.InvalidArgument},
+
+		{"kind 11", FrameHeader{Kind: 11, Stream: 1}, rpc.Unimplemented},
 		{"kind 127", FrameHeader{Kind: 127}, rpc.Unimplemented},
 		{"ignorable", FrameHeader{Length: limit, Kind: 0x80, HeaderLen: math.MaxUint16}, 0},
 		{"ignorable, highest", FrameHeader{Kind: 0xff, Stream: 5}, 0},
@@ -102,15 +123,15 @@ func TestFrameHeaderCheck(t *testing.T) {
 func TestKinds(t *testing.T) {
 	for k := range 256 {
 		kind := Kind(k)
-		if want := k >= 1 && k <= 7; kind.Known() != want {
+		if want := k >= 1 && k <= 10; kind.Known() != want {
 			t.Errorf("%v: known %v", kind, !want)
 		}
 		if want := k >= 128; kind.Ignorable() != want {
 			t.Errorf("%v: ignorable %v", kind, !want)
 		}
 	}
-	if KindGoAway.String() != "goaway" || Kind(9).String() != "kind(9)" || Kind(0).String() != "kind(0)" {
-		t.Errorf("%v, %v, %v", KindGoAway, Kind(9), Kind(0))
+	if KindGoAway.String() != "goaway" || KindReset.String() != "reset" || Kind(11).String() != "kind(11)" || Kind(0).String() != "kind(0)" {
+		t.Errorf("%v, %v, %v", KindGoAway, Kind(11), Kind(0))
 	}
 }
 
@@ -153,8 +174,11 @@ func TestPreambleIsRefused(t *testing.T) {
 		{"last byte of the magic", change(func(b []byte) { b[3] = 'f' }), false},
 		{"version 0", change(func(b []byte) { b[4] = 0 }), false},
 		{"a later version", change(func(b []byte) { b[4] = 255 }), true},
-		{"unknown flags and features", change(func(b []byte) { b[5], b[6], b[7] = 255, 255, 255 }), true},
-		{"the reserved word in use", change(func(b []byte) { b[12], b[15] = 1, 1 }), true},
+		{"unknown flags and features", change(func(b []byte) { b[5], b[6], b[7] = 255, 255, 254 }), true},
+		{"a window without streams", change(func(b []byte) { b[12], b[15] = 1, 1 }), true},
+		{"streams and the smallest window", change(func(b []byte) { b[7], b[13] = 1, 1 }), true},
+		{"streams and too small a window", change(func(b []byte) { b[7], b[14], b[15] = 1, 255, 255 }), false},
+		{"streams without a window", change(func(b []byte) { b[7] = 1 }), false},
 		{"smallest frame limit", change(func(b []byte) { copy(b[8:], "\x00\x01\x00\x00") }), true},
 		{"frame limit too small", change(func(b []byte) { copy(b[8:], "\x00\x00\xff\xff") }), false},
 		{"no frame limit", change(func(b []byte) { copy(b[8:], "\x00\x00\x00\x00") }), false},

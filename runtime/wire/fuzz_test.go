@@ -49,6 +49,7 @@ func FuzzPreamble(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Add(AppendPreamble(nil, testPreamble))
 	f.Add(AppendPreamble(nil, Preamble{Version: 2, Features: 0xffff}))
+	f.Add(AppendPreamble(nil, Preamble{Features: FeatureStreams, Window: MinWindow}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, ok, err := ParsePreamble(b)
 		if ok && err != nil {
@@ -81,6 +82,7 @@ func FuzzCallHeader(f *testing.F) {
 	f.Add(AppendCallHeader(nil, &CallHeader{Method: []byte("Echo.echo")}))
 	f.Add(AppendCallHeader(nil, &CallHeader{Method: []byte("Echo.echo"), Encoding: codec.Compact, Compression: CompressionSnappy, RawSize: 5000,
 		CallOptions: CallOptions{Timeout: time.Second, ClientID: testID, HasClientID: true, Retry: 1, Metadata: []byte("\x01k\x01v"), Trace: testTrace}}))
+	f.Add(AppendCallHeader(nil, &CallHeader{Method: []byte("Files.read"), CallOptions: CallOptions{Stream: true, Window: MinWindow}}))
 	f.Add([]byte("\x00\x00\x01m\x64\x00\x65\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := ParseCallHeader(b)

@@ -5,6 +5,7 @@ const (
 	DefaultMaxFrame   = 16_384_000 // bytes after a frame header; what stock Thrift servers accept too
 	DefaultMaxMessage = 64 << 20   // bytes of a decompressed body
 	DefaultThreshold  = 4 << 10    // bytes from which on a body is worth compressing
+	DefaultWindow     = 512 << 10  // cost of the Data that a connection has on its way to this side
 )
 
 // The limits that belong to the format. Both sides keep them, so neither has to tell the other.
@@ -14,5 +15,8 @@ const (
 	MaxMethod        = 256      // bytes of a method's full name
 	MaxMetadata      = 8 << 10  // bytes of a call's metadata, encoded
 	MaxMetadataPairs = 64
-	MaxMessageText   = 4 << 10 // bytes of an error's message; a longer one is cut when it is sent
+	MaxMessageText   = 4 << 10   // bytes of an error's message; a longer one is cut when it is sent
+	MaxData          = 256 << 10 // bytes of a Data frame
+	DataOverhead     = 64        // what a Data frame costs besides its bytes
+	MinWindow        = 64 << 10  // the smallest window that may be announced, and what each stream to a server starts with
 )

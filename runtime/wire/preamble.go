@@ -16,16 +16,21 @@ const (
 	Version = 1
 )
 
+// FeatureStreams is the bit in Preamble.Features of a sender that speaks streams.
+const FeatureStreams uint16 = 0x0001
+
 // Preamble opens each direction of a connection.
 type Preamble struct {
 	Version  uint8        // the highest that the sender speaks; what both speak is in force
 	Flags    uint8        // none defined
-	Features uint16       // what the sender can do; what both can do is in force. None defined
+	Features uint16       // what the sender can do; what both can do is in force
 	MaxFrame uint32       // the longest frame that the sender accepts, at least MinMaxFrame
+	Window   uint32       // with FeatureStreams: the cost of the Data that may be on its way to the sender, at least MinWindow
 	ID       rpc.ClientID // the sender's process. In a client's preamble: the client id of its calls
 }
 
-// AppendPreamble appends p: PreambleSize bytes. A Version of 0 stands for Version, a MaxFrame of 0 for DefaultMaxFrame.
+// AppendPreamble appends p: PreambleSize bytes. A Version of 0 stands for Version, a MaxFrame of 0 for DefaultMaxFrame,
+// a Window of 0 for DefaultWindow. Without FeatureStreams the Window is not sent.
 func AppendPreamble(dst []byte, p Preamble) []byte {
 	if p.Version == 0 {
 		p.Version = Version
@@ -33,11 +38,17 @@ func AppendPreamble(dst []byte, p Preamble) []byte {
 	if p.MaxFrame == 0 {
 		p.MaxFrame = DefaultMaxFrame
 	}
+	switch {
+	case p.Features&FeatureStreams == 0:
+		p.Window = 0
+	case p.Window == 0:
+		p.Window = DefaultWindow
+	}
 	dst = append(dst, Magic...)
 	dst = append(dst, p.Version, p.Flags)
 	dst = binary.BigEndian.AppendUint16(dst, p.Features)
 	dst = binary.BigEndian.AppendUint32(dst, p.MaxFrame)
-	dst = binary.BigEndian.AppendUint32(dst, 0)
+	dst = binary.BigEndian.AppendUint32(dst, p.Window)
 	return append(dst, p.ID[:]...)
 }
 
@@ -62,6 +73,11 @@ func ParsePreamble(b []byte) (p Preamble, ok bool, err error) {
 	}
 	if p.MaxFrame < MinMaxFrame {
 		return Preamble{}, false, connErrorf(rpc.InvalidArgument, "preamble with a frame limit of %d bytes, at least %d required", p.MaxFrame, MinMaxFrame)
+	}
+	if p.Features&FeatureStreams != 0 {
+		if p.Window = binary.BigEndian.Uint32(b[12:]); p.Window < MinWindow {
+			return Preamble{}, false, connErrorf(rpc.InvalidArgument, "preamble with a window of %d bytes, at least %d required", p.Window, MinWindow)
+		}
 	}
 	return p, true, nil
 }

@@ -28,10 +28,21 @@ func specExamples(t *testing.T) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	read := &rpc.Method{Service: "Files", Name: "read", FullName: "Files.read"}
+	stream, err := d.AppendCall(nil, 4, read, &echoed{Text: "hi"}, &CallOptions{Stream: true, Window: 262144})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := append(AppendDataHeader(nil, 4, FlagMore, 3), "hel"...)
+	data = append(AppendDataHeader(data, 4, 0, 2), "lo"...)
 	return map[string][]byte{
-		"preamble": AppendPreamble(nil, Preamble{ID: rpc.ClientID(unhex(t, "00112233445566778899aabbccddeeff"))}),
-		"call":     call,
-		"reply":    d.AppendReply(nil, receive(t, call), rpc.Reply{Result: &echoed{Text: "hi", result: true}}),
+		"stream call": stream,
+		"data":        AppendEnd(data, 4),
+		"credit":      AppendCredit(nil, 4, 262144+DataCost(3)+DataCost(2)),
+		"reset":       AppendReset(nil, 4, Reset{Final: DataCost(3) + DataCost(2), Code: rpc.Canceled, Message: "enough"}),
+		"preamble":    AppendPreamble(nil, Preamble{Features: FeatureStreams, ID: rpc.ClientID(unhex(t, "00112233445566778899aabbccddeeff"))}),
+		"call":        call,
+		"reply":       d.AppendReply(nil, receive(t, call), rpc.Reply{Result: &echoed{Text: "hi", result: true}}),
 		"compressed reply": d.AppendReply(nil, &rpc.Call{ID: 2, Handler: &rpc.Handler{Method: &packed}},
 			rpc.Reply{Result: &echoed{Text: strings.Repeat("a", 100), result: true}}),
 		"error": AppendError(nil, 3, &rpc.Error{Code: rpc.Unimplemented, Message: "no method shout in Echo", Execution: rpc.NotExecuted}),
@@ -102,6 +113,7 @@ func TestSpecLimits(t *testing.T) {
 	spec := readSpec(t)
 	for name, value := range map[string]int{
 		"DefaultMaxFrame": DefaultMaxFrame, "DefaultMaxMessage": DefaultMaxMessage, "DefaultThreshold": DefaultThreshold,
+		"DefaultWindow": DefaultWindow, "MaxData": MaxData, "DataOverhead": DataOverhead, "MinWindow": MinWindow,
 		"MinMaxFrame": MinMaxFrame, "MaxHeader": MaxHeader, "MaxMethod": MaxMethod, "MaxMetadata": MaxMetadata,
 		"MaxMetadataPairs": MaxMetadataPairs, "MaxMessageText": MaxMessageText,
 	} {
@@ -125,7 +137,7 @@ func TestSpecNumbers(t *testing.T) {
 		}
 	}
 	for tag, name := range map[Tag]string{
-		TagClientID: "client id", TagTimeout: "timeout", TagRetry: "retry count", TagMetadata: "metadata", TagTrace: "trace context",
+		TagClientID: "client id", TagTimeout: "timeout", TagRetry: "retry count", TagMetadata: "metadata", TagStream: "stream", TagTrace: "trace context",
 		TagNumber: "call number", TagAdvice: "advice", TagStages: "stages",
 	} {
 		if row := fmt.Sprintf("| %d | %s |", tag, name); !strings.Contains(spec, row) {

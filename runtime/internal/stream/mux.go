@@ -1,0 +1,282 @@
+package stream
+
+import (
+	"fmt"
+
+	"github.com/kuafu-rpc/kuafu/runtime/flow"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// Defaults of Config.
+const (
+	DefaultWindow     = 256 << 10
+	DefaultMaxWindow  = 4 << 20
+	DefaultChunk      = 64 << 10
+	DefaultMaxStreams = 1024
+)
+
+// Config is how a side treats the streams of its connections. Zero fields have defaults. Sizes are in bytes.
+type Config struct {
+	Window     uint64       // of a stream at first, as far as Memory has it; DefaultWindow, at least wire.MinWindow
+	MaxWindow  uint64       // that a stream may grow to; DefaultMaxWindow, at least Window
+	ConnWindow uint32       // what the own preamble announced; wire.DefaultWindow
+	Chunk      int          // of a Data frame that this side sends; DefaultChunk, at most what the peer accepts in a frame
+	MaxMessage int          // that this side receives; wire.DefaultMaxMessage
+	MaxStreams int          // at once; DefaultMaxStreams
+	Memory     *flow.Budget // of the connection, for what is received; nil for no bound
+	Server     bool
+}
+
+func (c *Config) applyDefaults() {
+	if c.Window == 0 {
+		c.Window = DefaultWindow
+	}
+	c.Window = max(c.Window, wire.MinWindow)
+	if c.MaxWindow == 0 {
+		c.MaxWindow = DefaultMaxWindow
+	}
+	c.MaxWindow = min(max(c.MaxWindow, c.Window), flow.MaxOffset/2)
+	if c.ConnWindow == 0 {
+		c.ConnWindow = wire.DefaultWindow
+	}
+	if c.Chunk <= 0 {
+		c.Chunk = DefaultChunk
+	}
+	c.Chunk = min(c.Chunk, wire.MaxData)
+	if c.MaxMessage <= 0 {
+		c.MaxMessage = wire.DefaultMaxMessage
+	}
+	if c.MaxStreams <= 0 {
+		c.MaxStreams = DefaultMaxStreams
+	}
+}
+
+// Options are what is particular to one stream.
+type Options struct {
+	Sends    bool   // this side may send messages
+	Receives bool   // the other side may
+	Limit    uint64 // on a server: the window in the Call, up to which it may send
+	Opaque   bool   // Recv returns chunks as they came
+}
+
+// Wake names a stream and those who should look at it again.
+type Wake struct {
+	Stream *Stream // nil if nobody has to be woken
+	Recv   bool    // who waits in Recv
+	Send   bool    // who waits for Pending to be 0
+}
+
+// Mux holds the streams of one connection. It is not safe for concurrent use.
+type Mux struct {
+	config  Config
+	streams map[uint64]*Stream
+	n       int         // streams opened and not forgotten
+	failed  *rpc.Error  // the connection is lost
+	sent    flow.Sender // of the connection
+	arrived flow.Receiver
+	stale   int // frames without effect since the last one that had any
+
+	// What is to be sent, most urgent first. An item whose stream has ended meanwhile is skipped.
+	credit queue[*Stream] // due a Credit frame
+	resets queue[reset]
+	free   queue[*Stream] // with an end or a trailer to send, and nothing before it
+	bulk   queue[*Stream] // with pieces to send, and room in their windows
+	turn   int            // bytes that the first of bulk has sent in its turn
+}
+
+type reset struct {
+	id uint64
+	wire.Reset
+}
+
+// NewMux returns the Mux of a connection. window is what the peer's preamble announced.
+func NewMux(c Config, window uint32) *Mux {
+	c.applyDefaults()
+	return &Mux{
+		config:  c,
+		streams: make(map[uint64]*Stream),
+		sent:    flow.NewSender(uint64(window)),
+		arrived: flow.NewReceiver(uint64(c.ConnWindow), uint64(c.ConnWindow)),
+	}
+}
+
+// Open makes a stream and reserves the memory for its window; Start puts it to work. The error is an *rpc.Error with
+// the execution NotExecuted: too many streams, no memory left, or a lost connection.
+func (m *Mux) Open(o Options) (*Stream, error) {
+	if m.failed != nil {
+		e := *m.failed
+		e.Execution = rpc.NotExecuted
+		return nil, &e
+	}
+	if m.n >= m.config.MaxStreams {
+		return nil, &rpc.Error{Code: rpc.ResourceExhausted, Message: fmt.Sprintf("%d streams are open, no more are allowed", m.n), Execution: rpc.NotExecuted}
+	}
+	s := &Stream{mux: m, options: o, memory: flow.NewReservation(m.config.Memory)}
+	if o.Receives {
+		window := m.config.Window
+		if !s.memory.Grow(window) {
+			if window = wire.MinWindow; !s.memory.Grow(window) {
+				return nil, &rpc.Error{Code: rpc.ResourceExhausted, Message: "no memory for another stream", Execution: rpc.NotExecuted}
+			}
+		}
+		limit := window
+		if m.config.Server {
+			limit = wire.MinWindow // every client starts with that, before it is told more
+		}
+		s.received = flow.NewReceiver(limit, window)
+	}
+	if o.Sends {
+		limit := uint64(wire.MinWindow)
+		if m.config.Server {
+			limit = o.Limit
+		}
+		s.sent = flow.NewSender(limit)
+	}
+	m.n++
+	return s, nil
+}
+
+// Start gives a stream from Open its id. A client does it when the Call has been queued.
+func (m *Mux) Start(s *Stream, id uint64) {
+	if s.over() || s.id != 0 {
+		return
+	}
+	s.id = id
+	m.streams[id] = s
+	m.stale = 0
+	s.announce()
+	m.schedule(s)
+}
+
+// Lookup returns the stream with an id, nil if there is none or it is over.
+func (m *Mux) Lookup(id uint64) *Stream { return m.streams[id] }
+
+// Len returns how many streams are open.
+func (m *Mux) Len() int { return m.n }
+
+// forget takes a stream that is over out of the Mux.
+func (m *Mux) forget(s *Stream) {
+	if s.gone {
+		return
+	}
+	s.gone = true
+	m.n--
+	if s.id != 0 {
+		delete(m.streams, s.id)
+	}
+}
+
+// Data takes a Data frame, which has passed Check. keep says that payload is the stream's from now on; if not, it is
+// copied. Data for an unknown stream is counted and dropped: it has ended here, and the other side does not know yet.
+func (m *Mux) Data(h wire.FrameHeader, payload []byte, keep bool) (Wake, error) {
+	if h.Flags&wire.FlagEnd == 0 {
+		cost := wire.DataCost(len(payload))
+		if err := m.arrived.Receive(cost); err != nil {
+			return Wake{}, exceeded("connection", m.arrived.Limit())
+		}
+		m.arrived.Consume(cost) // sorted by stream, and so no longer on its way
+	}
+	s := m.streams[h.Stream]
+	if s == nil {
+		return Wake{}, m.noEffect()
+	}
+	m.stale = 0
+	w, err := s.data(h.Flags, payload, keep)
+	if err == nil {
+		err = m.checkControl()
+	}
+	return w, err
+}
+
+// Credit takes a Credit frame. No Wake follows from it, but Next may have something now.
+func (m *Mux) Credit(id, limit uint64) error {
+	raised, err := false, error(nil)
+	if id == 0 {
+		if raised, err = m.sent.Raise(limit); err != nil {
+			err = &wire.ConnError{Code: rpc.InvalidArgument, Reason: err.Error()}
+		}
+	} else if s := m.streams[id]; s != nil {
+		raised, err = s.credit(limit)
+	}
+	switch {
+	case err != nil:
+		return err
+	case raised:
+		m.stale = 0
+		return nil
+	}
+	return m.noEffect()
+}
+
+// Reset takes a Reset frame.
+func (m *Mux) Reset(id uint64, r wire.Reset) (Wake, error) {
+	s := m.streams[id]
+	if s == nil {
+		return Wake{}, m.noEffect()
+	}
+	missing, err := uint64(0), error(nil)
+	if s.options.Receives {
+		if missing, err = s.received.Finish(r.Final); err == nil {
+			err = m.arrived.Receive(missing)
+		}
+	}
+	if err != nil {
+		return Wake{}, &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("reset of stream %d at offset %d: %v", id, r.Final, err)}
+	}
+	m.arrived.Consume(missing)
+	m.stale = 0
+	s.becomeReset(&rpc.Error{Code: r.Code, Message: r.Message, Remote: true})
+	return s.wake(), nil
+}
+
+// Finished takes the Reply, if err is nil, or the Error that ends a stream; the owner keeps the Reply. It is for clients.
+func (m *Mux) Finished(id uint64, err *rpc.Error) Wake {
+	s := m.streams[id]
+	if s == nil || s.over() {
+		return Wake{}
+	}
+	m.stale = 0
+	s.finished(err)
+	return s.wake()
+}
+
+// Fail ends all streams because the connection is lost, and returns them: everybody who waits for one is to be woken. A
+// stream that had its reply before is not concerned, and neither is one not started, which is to be discarded.
+func (m *Mux) Fail(err *rpc.Error) []*Stream {
+	if m.failed != nil {
+		return nil
+	}
+	m.failed = err
+	lost := make([]*Stream, 0, len(m.streams))
+	for _, s := range m.streams {
+		lost = append(lost, s)
+	}
+	for _, s := range lost {
+		s.becomeReset(err)
+	}
+	m.credit.reset()
+	m.resets.reset()
+	m.free.reset()
+	m.bulk.reset()
+	return lost
+}
+
+// maxControl is how many frames in a row may have no effect, and how many resets may wait to be sent, besides some for
+// each stream that may be open: those can be nobody's fault.
+const maxControl = 1000
+
+// noEffect counts a frame that changed nothing. A few are normal: they crossed the end of their stream.
+func (m *Mux) noEffect() error {
+	if m.stale++; m.stale > maxControl+4*m.config.MaxStreams {
+		return &wire.ConnError{Code: rpc.ResourceExhausted, Reason: "too many frames without effect"}
+	}
+	return nil
+}
+
+func (m *Mux) checkControl() error {
+	if m.resets.len() > maxControl+m.config.MaxStreams {
+		return &wire.ConnError{Code: rpc.ResourceExhausted, Reason: "too many streams had to be reset"}
+	}
+	return nil
+}

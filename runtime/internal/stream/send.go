@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// Send queues b as a message or, if more, as the beginning or middle of one. b must not change until Pending is 0, or
+// Withdraw or an end of the stream has taken it back. The error is ErrSendClosed, or what Err returns.
+func (s *Stream) Send(b []byte, more bool) error {
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.halved || !s.options.Sends || s.state == StateHalfClosedLocal || s.state == StateTrailing:
+		return ErrSendClosed
+	case more && len(b) == 0:
+		return nil
+	}
+	s.out.push(piece{b, more})
+	s.pending += len(b)
+	s.mux.schedule(s)
+	return nil
+}
+
+// Pending reports how many pieces that were given to Send have not left completely.
+func (s *Stream) Pending() int { return s.out.len() }
+
+// PendingBytes returns how many bytes given to Send have not left.
+func (s *Stream) PendingBytes() int { return s.pending }
+
+// incomplete reports whether what was given to Send ends in the middle of a message.
+func (s *Stream) incomplete() bool {
+	if s.out.len() > 0 {
+		return s.out.back().more
+	}
+	return s.cut
+}
+
+// Withdraw takes back what was last given to Send, for a sender that cannot wait any longer. It reports true if it
+// was a message of which nothing had left: the other side will not know of it, and the stream goes on. Otherwise the rest
+// is dropped, no more messages can be sent, and the stream should be reset, or on a server finished with an error. If nothing is pending it
+// reports false and changes nothing.
+func (s *Stream) Withdraw() bool {
+	if s.out.len() == 0 {
+		return false
+	}
+	s.pending -= len(s.out.back().b)
+	if s.out.len() == 1 {
+		s.halved = s.halved || s.cut
+	}
+	s.out.popBack()
+	s.halved = s.halved || s.incomplete()
+	s.mux.schedule(s)
+	return !s.halved
+}
+
+// CloseSend promises that no more messages follow those given to Send. Doing it again, or after the end, changes
+// nothing. The error is ErrSendClosed if the last message is incomplete.
+func (s *Stream) CloseSend() error {
+	switch {
+	case s.state != StateOpen && s.state != StateHalfClosedRemote:
+		return nil
+	case s.halved || s.incomplete():
+		return ErrSendClosed
+	}
+	s.becomeHalfClosedLocal()
+	s.end = true
+	s.mux.schedule(s)
+	return nil
+}
+
+// credit takes over a limit from the other side and reports whether it is news.
+func (s *Stream) credit(limit uint64) (raised bool, err error) {
+	if raised, err = s.sent.Raise(limit); err != nil {
+		return false, &wire.ConnError{Code: rpc.InvalidArgument, Reason: err.Error()}
+	}
+	if raised {
+		s.mux.schedule(s)
+	}
+	return raised, nil
+}
+
+// sendable reports whether the stream's own window lets a piece of what is pending go. A piece may be as small as one
+// byte: a message never has to fit into the window.
+func (s *Stream) sendable() bool {
+	return s.out.len() > 0 && s.sent.Avail() >= least(s.out.front().b)
+}
+
+// least is the smallest credit that lets a piece of b go.
+func least(b []byte) uint64 { return wire.DataCost(min(len(b), 1)) }
+
+// next cuts the next Data frame off what is pending, within room credit of the connection, which is enough for least.
+func (s *Stream) next(room uint64) Frame {
+	p := s.out.front()
+	room = min(room, s.sent.Avail())
+	n := int(min(uint64(len(p.b)), uint64(s.mux.config.Chunk), room-wire.DataOverhead))
+	f := Frame{Kind: wire.KindData, ID: s.id, Stream: s, Payload: p.b[:n:n]}
+	s.sent.Take(wire.DataCost(n))
+	s.pending -= n
+	if n < len(p.b) {
+		p.b = p.b[n:]
+		s.cut = true
+		f.Flags = wire.FlagMore
+	} else {
+		if p.more {
+			f.Flags = wire.FlagMore
+		}
+		s.cut = p.more // what follows belongs to a message that has begun
+		s.out.pop()
+	}
+	if s.sent.Avail() <= wire.DataOverhead {
+		f.Flags |= wire.FlagBlocked
+	}
+	f.Drained = s.out.len() == 0
+	return f
+}
