@@ -371,3 +371,47 @@ func TestHostileCallHeaders(t *testing.T) {
 		})
 	}
 }
+
+// THeader frames whose header asks for too much: the call is refused, the connection goes on.
+func TestHostileTHeaders(t *testing.T) {
+	h := abused(t, modest)
+	d := thrift.Dialect{Header: true, Strict: true}
+	nc := h.raw()
+	seq := uint32(0)
+	for name, tc := range map[string]struct {
+		header []byte // after the protocol id
+		code   rpc.Code
+	}{
+		"five transforms":   {[]byte{5, 3, 3, 3, 3, 3}, rpc.Unimplemented},
+		"2^32-1 transforms": {[]byte{0xff, 0xff, 0xff, 0xff, 0x0f, 3}, rpc.Unimplemented},
+		"unknown transform": {[]byte{1, 9}, rpc.Unimplemented},
+		"65 info pairs":     {append([]byte{0, 1, 65}, bytes.Repeat([]byte{1, 'k', 1, 'v'}, 65)...), rpc.Internal},
+		"2^32-1 info pairs": {[]byte{0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 'k'}, rpc.Internal},
+		"9,000 info bytes":  {append([]byte{0, 1, 1, 1, 'k', 0xa8, 0x46}, bytes.Repeat([]byte("x"), 9000)...), rpc.Internal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seq++
+			header := append([]byte{byte(codec.Binary)}, tc.header...)
+			for len(header)%4 != 0 {
+				header = append(header, 0)
+			}
+			frame := append([]byte{0x0f, 0xff, 0, 0}, word(seq)...)
+			frame = binary.BigEndian.AppendUint16(frame, uint16(len(header)/4))
+			frame = slices.Concat(frame, header, thriftCall(t, unframedBinary, int32(seq), "refuse", size32(0)))
+			if _, err := nc.Write(append(word(uint32(len(frame))), frame...)); err != nil {
+				t.Fatal(err)
+			}
+			got, err := thriftReply(t, d, nc)
+			e, ok := err.(*rpc.Error)
+			if !ok || e.Code != tc.code || uint32(got) != seq {
+				t.Errorf("reply %d: %v", got, err)
+			}
+		})
+	}
+	if _, err := nc.Write(thriftCall(t, d, 99, "refuse", size32(0))); err != nil {
+		t.Fatal(err)
+	}
+	if seq, err := thriftReply(t, d, nc); seq != 99 || err != nil {
+		t.Errorf("a good call after all that: %d, %v", seq, err)
+	}
+}
