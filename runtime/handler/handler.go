@@ -22,6 +22,9 @@ type Options struct {
 	// refused with ResourceExhausted.
 	Queue int
 
+	// Authorize, if not nil, decides about every call before its arguments are decoded.
+	Authorize rpc.Authorizer
+
 	// Logger gets the stack of a handler that panicked; default slog.Default.
 	Logger *slog.Logger
 }
@@ -236,6 +239,12 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 	case context.Canceled:
 		return nil, refusal(rpc.Canceled, "the caller canceled while the call was queued")
 	}
+	named := c.Handler != nil
+	if named { // else the name is inside of what Open unpacks
+		if err := h.authorize(c); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.Dialect.Open(c); err != nil {
 		e := asError(err)
 		if !errors.As(err, new(*rpc.Error)) {
@@ -249,6 +258,11 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 			return nil, refusal(rpc.Unimplemented, err.Error())
 		}
 		c.Handler = target
+	}
+	if !named {
+		if err := h.authorize(c); err != nil {
+			return nil, err
+		}
 	}
 	args := c.Handler.NewArgs()
 	w.decoder.ResetShared(c.Encoding, c.Body)

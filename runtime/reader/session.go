@@ -40,7 +40,6 @@ type protocol interface {
 type Session struct {
 	config *Config
 	out    Output
-	peer   *rpc.Peer
 
 	// Owned by the loop.
 	proto      protocol
@@ -53,6 +52,7 @@ type Session struct {
 	frames     int       // complete frames so far; counts up to 1
 
 	mu       sync.Mutex
+	peer     *rpc.Peer            // of calls taken from now on
 	calls    map[uint64]*rpc.Call // in flight, by id; nil unless the protocol is the native one
 	most     int                  // how large calls has been since it was made
 	serial   bool                 // calls run one after the other
@@ -139,6 +139,13 @@ func (s *Session) overdue(now time.Time) error {
 // Partial reports whether the bytes fed so far end in the middle of a frame.
 func (s *Session) Partial() bool { return s.proto.partial() }
 
+// SetPeer makes p the peer of the calls that are taken from now on. Those in flight keep theirs.
+func (s *Session) SetPeer(p *rpc.Peer) {
+	s.mu.Lock()
+	s.peer = p
+	s.mu.Unlock()
+}
+
 // Closed ends the contexts of the calls in flight, except oneway ones: their callers may well have gone. Replies are
 // still taken, and dropped by the output.
 func (s *Session) Closed(error) { s.end(false) }
@@ -192,9 +199,9 @@ func (s *Session) Undecided() bool {
 // take counts c as in flight and puts it into the batch, or refuses it. An error ends the connection.
 func (s *Session) take(c *rpc.Call) error {
 	c.Received = s.now
-	c.Peer = s.peer
 	c.Size = len(c.Body)
 	s.mu.Lock()
+	c.Peer = s.peer
 	behind := s.serial && s.inFlight > 0
 	refusal := s.admitLocked(c, behind)
 	switch {
