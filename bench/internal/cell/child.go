@@ -93,6 +93,8 @@ func start(arg, config string) (c *child, ready reply, err error) {
 
 func (c *child) answer(q request) (reply, error) {
 	switch q.Do {
+	case warm:
+		return reply{}, c.load.warm()
 	case begin:
 		return reply{}, c.begin()
 	case end:

@@ -39,7 +39,7 @@ func spawn(ctx context.Context, arg string, r role) (*process, reply, error) {
 	p := &process{name: arg, cmd: exec.CommandContext(ctx, self, arg, string(config)), pipe: out}
 	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr
 	p.cmd.Env = append(os.Environ(), "GNET_LOGGING_LEVEL=1") // warnings; below that it announces every start
-	p.cmd.ExtraFiles = []*os.File{in} // descriptor 3, repliesFD
+	p.cmd.ExtraFiles = []*os.File{in}                        // descriptor 3, repliesFD
 	p.cmd.WaitDelay = time.Second
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, reply{}, errors.Join(err, in.Close(), out.Close())

@@ -18,6 +18,7 @@ type role struct {
 
 // The things a child can be asked to do.
 const (
+	warm   = "warm"   // client: wait until every caller has made a call
 	begin  = "begin"  // start the measured window
 	end    = "end"    // end it and report
 	hold   = "hold"   // client: open N connections and keep them

@@ -41,6 +41,9 @@ func Run(ctx context.Context, s Spec, t Timing, profiles string) (Result, error)
 	if err := pause(ctx, t.Warmup); err != nil {
 		return Result{}, err
 	}
+	if _, err := client.ask(request{Do: warm}); err != nil {
+		return Result{}, err
+	}
 	// The server's window lies around the client's. Asking takes about a millisecond.
 	machine := stats.Now()
 	if _, err := server.ask(request{Do: begin}); err != nil {
