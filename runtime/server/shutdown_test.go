@@ -81,6 +81,7 @@ func TestShutdownWithACallOnItsWay(t *testing.T) {
 		}
 		probe.Close()
 	}
+	time.Sleep(20 * time.Millisecond) // the way is as long as that
 	_, err := nc.Write(nativeCall(t, 7, "echo", message(1), wire.AppendPreamble(nil, wire.Preamble{})))
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +231,36 @@ func TestShutdownWhileACallerLeaves(t *testing.T) {
 		}
 	case <-time.After(soon):
 		t.Error("Shutdown waits for nobody")
+	}
+}
+
+// If it does not, that keeps Shutdown from ending, but not from closing the other connections.
+func TestShutdownWhileACallerLeavesAStuckHandler(t *testing.T) {
+	h := start(t)
+	other := h.raw()
+	if _, err := other.Write(preamble()); err != nil {
+		t.Fatal(err)
+	}
+	greeted(t, other)
+	c := h.dial(h.tcp)
+	echotest.NewEchoClient(c).SlowAsync(t.Context(), "stuck behind")
+	h.awaitArrival()
+	shut := make(chan error, 1)
+	go func() { shut <- h.srv.Shutdown(t.Context()) }()
+	if _, err := io.ReadFull(other, make([]byte, wire.FrameHeaderSize)); err != nil { // of a GoAway: Shutdown has begun
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // until Shutdown has nothing to wait for but the call
+	c.Close()
+	drained(t, other)
+	select {
+	case err := <-shut:
+		t.Errorf("Shutdown did not wait for the handler: %v", err)
+	default:
+	}
+	close(h.impl.gate("stuck behind"))
+	if err := <-shut; err != nil {
+		t.Error(err)
 	}
 }
 
