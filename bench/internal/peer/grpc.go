@@ -34,16 +34,15 @@ func grpcPool() Peer {
 }
 
 // grpcTuned is gRPC-go with every option that was found to help: the fitting pool, server goroutines that are used
-// again, windows that need no probing, write buffers that are shared.
+// again, windows that need no probing.
 func grpcTuned() Peer {
 	const stream, conn = 4 << 20, 16 << 20
 	p := withBufferPool(grpcWith("grpc-tuned", "gRPC-go, tuned",
 		[]grpc.ServerOption{
-			grpc.NumStreamWorkers(64), grpc.SharedWriteBuffer(true),
+			grpc.NumStreamWorkers(64),
 			grpc.InitialWindowSize(stream), grpc.InitialConnWindowSize(conn),
 		},
 		[]grpc.DialOption{
-			grpc.WithSharedWriteBuffer(true),
 			grpc.WithInitialWindowSize(stream), grpc.WithInitialConnWindowSize(conn),
 		}))
 	p.Optional = true

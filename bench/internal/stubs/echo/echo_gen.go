@@ -102,6 +102,7 @@ var (
 func NewEchoService(impl Echo) *rpc.Service {
 	return &rpc.Service{
 		Name: "Echo",
+		File: &EchoIDL,
 		Handlers: []rpc.Handler{
 			{
 				Method:  &echoEchoMethod,
@@ -238,4 +239,24 @@ func (m *echoEchoReply) outcome() (*Message, error) {
 		}
 	}
 	return &m.success, nil
+}
+
+// EchoIDL is echo.idl, which this file is generated from.
+var EchoIDL = rpc.IDLFile{
+	Path: "github.com/kuafu-rpc/kuafu/bench/internal/stubs/echo/echo.idl",
+	Source: `namespace go echo
+
+/** The message of the benchmarks; what is in it decides its size. */
+struct Message {
+  1: i64 id
+  2: string body
+  3: list<string> tags
+  4: map<string, string> attributes
+}
+
+service Echo {
+  /** Returns its argument. */
+  Message echo(1: Message message) (retry = "idempotent")
+}
+`,
 }
