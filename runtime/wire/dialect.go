@@ -85,13 +85,14 @@ func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
 			return out
 		}
 	}
-	return AppendError(dst, c.ID, err)
+	return appendError(dst, c.ID, err, c.ReplyMetadata())
 }
 
 func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) ([]byte, *rpc.Error) {
 	start := len(dst)
 	dst = AppendFrameHeader(dst, FrameHeader{Kind: KindReply, Stream: c.ID})
-	dst = AppendReplyHeader(dst, ReplyHeader{Encoding: c.Encoding})
+	metadata := c.ReplyMetadata()
+	dst = appendMetadataOption(AppendReplyHeader(dst, ReplyHeader{Encoding: c.Encoding}), metadata)
 	body := len(dst)
 	dst, err := encodeBody(dst, c.Encoding, result)
 	if err != nil {
@@ -102,7 +103,7 @@ func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (
 		wish = c.Handler.Method.Compress
 	}
 	dst, tooBig := d.finish(dst, start, body, wish, func(dst []byte, rawSize int) []byte {
-		return AppendReplyHeader(dst, ReplyHeader{c.Encoding, CompressionSnappy, rawSize})
+		return appendMetadataOption(AppendReplyHeader(dst, ReplyHeader{c.Encoding, CompressionSnappy, rawSize}), metadata)
 	})
 	if tooBig != "" {
 		return nil, &rpc.Error{Code: rpc.ResourceExhausted, Message: "result: " + tooBig, Execution: rpc.Executed}

@@ -63,6 +63,10 @@ func parseReplyHeader(b []byte) (h ReplyHeader, err *rpc.Error) {
 // AppendError appends a whole Error frame. Of e it sends Code, Message (cut to MaxMessageText bytes), Execution, Advice,
 // and the Stages that a server knows.
 func AppendError(dst []byte, stream uint64, e *rpc.Error) []byte {
+	return appendError(dst, stream, e, nil)
+}
+
+func appendError(dst []byte, stream uint64, e *rpc.Error, metadata []byte) []byte {
 	code := e.Code
 	if !code.Valid() {
 		code = rpc.Unknown
@@ -71,6 +75,7 @@ func AppendError(dst []byte, stream uint64, e *rpc.Error) []byte {
 	dst = AppendFrameHeader(dst, FrameHeader{Kind: KindError, Stream: stream})
 	dst = append(dst, byte(code), byte(e.Execution))
 	dst = appendText(dst, cutText(e.Message))
+	dst = appendMetadataOption(dst, metadata)
 	if e.Advice != rpc.AdviceNone {
 		dst = appendUvarintOption(dst, TagAdvice, uint64(e.Advice))
 	}
@@ -81,6 +86,45 @@ func AppendError(dst []byte, stream uint64, e *rpc.Error) []byte {
 	}
 	patchFrame(dst[start:], len(dst)-start-FrameHeaderSize)
 	return dst
+}
+
+func appendMetadataOption(dst, metadata []byte) []byte {
+	if len(metadata) == 0 {
+		return dst
+	}
+	return appendOption(dst, TagMetadata, metadata)
+}
+
+// ReplyMetadata returns the encoded metadata in the payload of a Reply or Error frame, which it aliases; nil if there is
+// none, or none that is well-formed.
+func ReplyMetadata(h FrameHeader, payload []byte) []byte {
+	if int(h.HeaderLen) > len(payload) || h.HeaderLen < replyHeaderMin {
+		return nil
+	}
+	b, ok := payload[:h.HeaderLen], true
+	switch compressed := b[1] != CompressionNone; {
+	case h.Kind == KindError:
+		_, b, ok = takeText(b[2:], MaxMessageText)
+	case compressed:
+		_, b, ok = takeSize(b[2:])
+	default:
+		b = b[2:]
+	}
+	if !ok {
+		return nil
+	}
+	for o := (options{rest: b}); ; {
+		tag, value, bad := o.next()
+		if tag == 0 || bad != "" {
+			return nil
+		}
+		if tag == TagMetadata {
+			if _, bad := checkMetadata(value); bad != "" {
+				return nil
+			}
+			return value
+		}
+	}
 }
 
 // ParseError reads an Error's header, which b must consist of, and returns what the other side said, with Remote set. If
