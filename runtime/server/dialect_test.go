@@ -79,11 +79,10 @@ type tapped struct {
 }
 
 func (c *tapped) Write(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
 	c.tap.mu.Lock()
-	c.tap.sent.Write(b[:n])
+	c.tap.sent.Write(b) // before the reply can come
 	c.tap.mu.Unlock()
-	return n, err
+	return c.Conn.Write(b)
 }
 
 func (c *tapped) Read(b []byte) (int, error) {
