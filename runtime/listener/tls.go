@@ -109,8 +109,10 @@ func (k *link) handshakeError(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ErrHandshakeTimeout
-	case err == io.EOF, errors.Is(err, net.ErrClosed):
+	case err == io.EOF:
 		return err
+	case errors.Is(err, net.ErrClosed):
+		return ErrClosed
 	case errors.As(err, &header) && len(greeting) > 0 && greeting[0] != recordHandshake:
 		if f := k.c.l.opts.Plaintext; f != nil && header.Conn != nil { // else crypto/tls has sent an alert
 			if b := f(greeting); len(b) > 0 {

@@ -29,6 +29,9 @@ func (st *stages) accept(conn *listener.Conn) (listener.Session, listener.Output
 	if draining {
 		c.Drain()
 	}
+	if st.gate != nil {
+		st.gate.Opened(c.peer, link{c.Session, conn})
+	}
 	return c, out
 }
 
@@ -38,6 +41,9 @@ func (c *connection) Closed(err error) {
 		err = reader.ErrTruncated
 	}
 	c.responder.Close()
+	if c.stages.gate != nil {
+		c.stages.gate.Closed(c.peer)
+	}
 	c.Session.Closed(err)
 	if errors.Is(err, listener.ErrClosed) { // the server ends, and with it the calls that nobody waits for
 		c.Cancel()

@@ -1,14 +1,17 @@
 package server
 
 import (
+	"crypto/tls"
 	"io/fs"
 	"log/slog"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/auth"
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/listener"
 	"github.com/kuafu-rpc/kuafu/runtime/reader"
 	"github.com/kuafu-rpc/kuafu/runtime/responder"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
 
@@ -30,6 +33,7 @@ type options struct {
 	handler   handler.Options
 	responder responder.Options
 	dialect   wire.Dialect
+	secrets   *auth.Secrets
 }
 
 // WithLogger sets where the server logs; default slog.Default.
@@ -100,3 +104,20 @@ func WithSocketMode(mode fs.FileMode) Option {
 // WithBanner sets what the server tells peers that speak another protocol, one line without its full stop; default a
 // text in general terms.
 func WithBanner(text string) Option { return optionFunc(func(o *options) { o.reader.Banner = text }) }
+
+// WithTLS sets the certificates of tls:// addresses, and whose clients' certificates are trusted; auth.Certificates has
+// configurations that follow files. A MinVersion of 0 stands for TLS 1.3. What a verified certificate says becomes the
+// identity of the connection's calls.
+func WithTLS(config *tls.Config) Option {
+	return optionFunc(func(o *options) { o.listen.TLS = config })
+}
+
+// WithSecrets makes every client log in before its first other call, whatever its transport has proved. Calls that come
+// earlier are refused with rpc.Unauthenticated. The user becomes the identity of the connection's calls.
+func WithSecrets(s *auth.Secrets) Option { return optionFunc(func(o *options) { o.secrets = s }) }
+
+// WithAuthorizer sets who may call what; auth.Policy has rules from a file. By default everybody may call everything that
+// is registered. Denied calls are logged.
+func WithAuthorizer(a rpc.Authorizer) Option {
+	return optionFunc(func(o *options) { o.handler.Authorize = a })
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/kuafu-rpc/kuafu/runtime/auth"
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/listener"
 	"github.com/kuafu-rpc/kuafu/runtime/reader"
@@ -37,6 +38,7 @@ type stages struct {
 	reader    *reader.Config
 
 	ends ends
+	gate *auth.Gate // nil unless clients must log in
 
 	mu       sync.Mutex
 	conns    map[*connection]struct{}
@@ -81,7 +83,7 @@ func (s *Server) Services() []*rpc.Service {
 	return s.registry.Services()
 }
 
-// Listen binds an address, "tcp://host:port" or "unix:///path", and returns it with the port that was chosen if port was
+// Listen binds an address, "tcp://host:port", "tls://host:port" or "unix:///path", and returns it with the port that was chosen if port was
 // 0. Connections are accepted once Serve runs. A Unix socket file that no process listens on any more is replaced.
 func (s *Server) Listen(address string) (bound string, err error) {
 	ln, err := listener.Listen(address, s.opts.listen)
@@ -149,6 +151,9 @@ func (s *Server) start() (*stages, []net.Listener, error) {
 		return nil, nil, errors.New("server: no address is bound; call Listen first")
 	}
 	st := &stages{ends: ends{log: s.opts.logger}, conns: make(map[*connection]struct{})}
+	if err := s.secure(st); err != nil {
+		return nil, nil, err
+	}
 	var err error
 	if st.responder, err = responder.NewFactory(s.opts.responder); err != nil {
 		return nil, nil, err
