@@ -20,13 +20,23 @@ type call struct {
 	timer  *time.Timer
 	native wire.CallOptions
 
+	// The caller's, about its attempts.
+	retry      rpc.Retry     // the method's, as far as it can be kept
+	ticket     uint64        // for taking turns; rises from call to call
+	sink       *rpc.Metadata // for the reply's metadata; nil if nobody asked
+	server     *server       // of the last attempt; nil if none was picked
+	generation uint64        // of server, with FailoverOrder
+	picked     bool          // the last attempt had a connection
+	avoid      *server       // failed just now, or has another attempt of the call
+	unwritten  bool          // the call was abandoned while it was still in the outgoing queue
+
 	id uint64 // set when the frame is appended
 
 	// Written by whoever ends the call, read by the waiter after that.
 	reply reply
 	err   *rpc.Error // set if there is no reply
 
-	ended chan struct{} // gets one token when the call ends; unused where pending is set
+	ended chan struct{} // gets one token when the call ends; unused where owner is set
 	owner *pending      // of Client.Go; nil for a synchronous call
 }
 
@@ -42,6 +52,8 @@ type reply struct {
 // forget makes c ready for its next use. Buffers that are larger than most calls need go back to where they came from.
 func (c *call) forget() {
 	c.method, c.bounds, c.reply, c.err = nil, patience{}, reply{}, nil
+	c.native = wire.CallOptions{}
+	c.sink, c.server, c.avoid, c.unwritten = nil, nil, nil, false
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil
@@ -62,12 +74,50 @@ func (c *call) fail(err *rpc.Error) {
 	c.end()
 }
 
-// patience bounds the waits of one call.
+// patience bounds the waits of one call, and knows where its time went.
 type patience struct {
 	ctx      context.Context
 	deadline time.Time        // zero if none; the context's, or else from a timeout
 	timeout  time.Duration    // the timeout, if the deadline comes from one
 	expired  <-chan time.Time // fires at a deadline that is not the context's; else nil
+
+	// Kept only where there is a deadline to explain.
+	started time.Time
+	dialing time.Duration  // spent waiting for a connection
+	queued  time.Duration  // for room, for a turn, and between attempts
+	blocked time.Time      // when the wait under way began
+	spent   *time.Duration // what it counts as; nil if there is none
+}
+
+// block begins a wait, whose time is added to spent: p.dialing or p.queued. unblock ends it.
+func (p *patience) block(spent *time.Duration) {
+	if !p.started.IsZero() {
+		p.blocked, p.spent = time.Now(), spent
+	}
+}
+
+func (p *patience) unblock() {
+	if p.spent != nil {
+		*p.spent += time.Since(p.blocked)
+		p.spent = nil
+	}
+}
+
+// stages returns where the time went until now, in addition to what the server knows. What is neither this process's nor
+// the server's was spent between them, or before the call was written if unwritten is set.
+func (p *patience) stages(server rpc.Stages, unwritten bool) rpc.Stages {
+	if p.started.IsZero() {
+		return server
+	}
+	p.unblock()
+	server.Dial, server.ClientQueue = p.dialing, p.queued
+	rest := max(0, time.Since(p.started)-p.dialing-p.queued-server.ServerQueue-server.Handler)
+	if unwritten {
+		server.ClientQueue += rest
+	} else {
+		server.Wire = rest
+	}
+	return server
 }
 
 // left returns the time left, 0 if there is no limit; ok is false if none is left.
@@ -90,10 +140,12 @@ func (p *patience) over(m *rpc.Method, x rpc.Execution, waitingFor string) *rpc.
 	case err != nil && err != context.DeadlineExceeded:
 		e.Code = rpc.Canceled
 		e.Message, e.Cause = "canceled during the wait for "+waitingFor, context.Cause(p.ctx)
+		return e
 	case p.timeout > 0:
 		e.Message, e.Cause = "timeout of "+p.timeout.String()+" ended the wait for "+waitingFor, context.DeadlineExceeded
 	default:
 		e.Message, e.Cause = "deadline ended the wait for "+waitingFor, context.DeadlineExceeded
 	}
+	e.Stages = p.stages(rpc.Stages{}, x == rpc.NotExecuted)
 	return e
 }

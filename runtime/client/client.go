@@ -3,69 +3,101 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// Client sends calls to one address. All its methods may be called concurrently.
+// Client sends calls to one or more servers of a service. All its methods may be called concurrently.
 type Client struct {
 	// Immutable.
-	address string // as given to Dial
-	network string
-	target  string
-	config  *config
-	lanes   []*lane
-	cancel  context.CancelFunc // ends the lanes' goroutines
-	wg      sync.WaitGroup     // of all goroutines
+	config *config
+	rules  rules
+	handle rpc.ClientHandler  // the interceptors around send; nil if there are none
+	life   context.Context    // ends when the client is closed
+	cancel context.CancelFunc // ends life, and with it the goroutines
+	wg     sync.WaitGroup     // of all goroutines
 
-	calls sync.Pool // *call
+	calls   sync.Pool     // *call
+	made    atomic.Uint64 // calls, for the budget and for taking turns
+	numbers atomic.Uint64 // the last number of an at-most-once call
 
-	mu      sync.Mutex
-	closed  bool
-	changed chan struct{}      // closed and replaced when a lane's phase changes
-	conns   map[*conn]struct{} // all that have not failed
+	latencies sync.Map // *rpc.Method -> *latency, for hedging
+
+	// Snapshots of what mu guards, for the way of a call.
+	fleet   atomic.Pointer[fleet]
+	turn    atomic.Pointer[turn]
+	returns atomic.Int64 // when the next ejected server is due back, as a time since born; 0 if none
+	born    time.Time
+
+	mu       sync.Mutex
+	closed   bool
+	woken    bool               // servers are connected to without waiting for a call
+	changed  chan struct{}      // closed and replaced when a lane's phase or the list of servers changes
+	conns    map[*conn]struct{} // all that have not failed
+	servers  []*server          // in order of preference
+	rotation rotation[*server]  // which server is in use, with FailoverOrder
+	budget   budget
+}
+
+// turn is the server in use with FailoverOrder.
+type turn struct {
+	server     *server
+	generation uint64
 }
 
 var _ rpc.Caller = (*Client)(nil)
 
-// resends is how often a call that provably was not sent is sent once more, on another connection.
-const resends = 3
-
-// Dial returns a client for the server at address, tcp://host:port or unix:///path. It connects before it returns, and
-// fails if it cannot within ctx; WithLazyDial changes that. What the server says first is not waited for, so whether it
-// speaks the right protocol shows with the first call. ctx matters to Dial only, not to the client.
+// Dial returns a client for the servers at addresses: one tcp://host:port, tls://host:port or unix:///path, or several
+// separated by commas. It connects to one before it returns, and fails if within ctx it cannot; WithLazyDial changes
+// that. What a server says first is not waited for, so whether it speaks the right protocol shows with the first call.
+// ctx matters to Dial only, not to the client.
 //
 // The client reconnects in the background whenever a connection is lost, at once the first time, then with pauses that
-// WithBackoff sets. Errors of Dial are *rpc.Error, save those about its parameters.
-func Dial(ctx context.Context, address string, opts ...Option) (*Client, error) {
+// WithBackoff sets. WithBalancer says which of several servers a call goes to. Errors of Dial are *rpc.Error, save those
+// about its parameters.
+func Dial(ctx context.Context, addresses string, opts ...Option) (*Client, error) {
+	return DialResolver(ctx, static(splitAddresses(addresses)), opts...)
+}
+
+// DialResolver is Dial for servers that r finds, and whose list may change any time. Calls under way to a server that
+// leaves the list are finished; none fails for it. WithLazyDial does not keep it from resolving.
+func DialResolver(ctx context.Context, r Resolver, opts ...Option) (*Client, error) {
 	config, err := newConfig(opts)
 	if err != nil {
 		return nil, err
 	}
-	network, target, err := rpc.ParseAddress(address)
+	list, err := r.Resolve(ctx)
 	if err != nil {
+		return nil, resolveError(err)
+	}
+	if list, err = checkAddresses(list); err != nil {
 		return nil, err
 	}
-	life, cancel := context.WithCancel(context.Background())
 	c := &Client{
-		address: address,
-		network: network,
-		target:  target,
 		config:  config,
-		cancel:  cancel,
+		rules:   rules{config.retry, config.failover},
 		changed: make(chan struct{}),
 		conns:   make(map[*conn]struct{}),
+		budget:  budget{ratio: config.retry.Ratio, floor: config.retry.Floor},
+		born:    time.Now(),
+		woken:   !config.lazy,
 	}
+	if config.hasID {
+		// Where the id outlives this client, its numbers must not come again.
+		c.numbers.Store(uint64(c.born.UnixNano()))
+	}
+	c.life, c.cancel = context.WithCancel(context.Background())
 	c.calls.New = func() any { return &call{ended: make(chan struct{}, 1)} }
-	for range config.connections {
-		c.lanes = append(c.lanes, &lane{client: c, wanted: make(chan struct{})})
+	if len(config.interceptors) > 0 {
+		c.handle = rpc.ChainClient(c.call, config.interceptors...)
 	}
-	for _, l := range c.lanes {
-		c.wg.Go(func() { l.run(life) })
+	c.update(list)
+	if _, fixed := r.(static); !fixed {
+		c.wg.Go(func() { c.watch(r) })
 	}
 	if config.lazy {
 		return c, nil
@@ -77,14 +109,32 @@ func Dial(ctx context.Context, address string, opts ...Option) (*Client, error) 
 	return c, nil
 }
 
-// await starts the lanes and waits for the first connection, or for the first attempt to fail.
-func (c *Client) await(ctx context.Context) error {
-	p := &patience{ctx: ctx}
-	p.deadline, _ = ctx.Deadline()
-	if _, err := c.pick(p, &rpc.Method{}, false); err != nil {
-		return err
+func resolveError(err error) *rpc.Error {
+	var e *rpc.Error
+	if errors.As(err, &e) {
+		return e
 	}
-	return nil
+	code := rpc.Unavailable
+	if c := rpc.CodeOf(err); c != rpc.Unknown {
+		code = c
+	}
+	return &rpc.Error{Code: code, Message: "finding the servers: " + err.Error(), Execution: rpc.NotExecuted, Cause: err}
+}
+
+// await waits for the first connection, or until attempts to connect to every server have failed.
+func (c *Client) await(ctx context.Context) error {
+	k := &call{method: new(rpc.Method), bounds: patience{ctx: ctx}}
+	k.bounds.deadline, _ = ctx.Deadline()
+	for tries := 1; ; tries++ {
+		_, err := c.pick(k, false)
+		if err == nil {
+			return nil
+		}
+		if err.Code != rpc.Unavailable || !c.standby() || tries >= len(c.fleet.Load().all) {
+			return err
+		}
+		c.moveOn(k)
+	}
 }
 
 // Close fails the calls that are under way, closes the connections and waits for the client's goroutines to end. Calls
@@ -109,116 +159,11 @@ func (c *Client) Close() error {
 
 var errClosed = &rpc.Error{Code: rpc.Canceled, Message: "the client was closed"}
 
-// connect makes a connection.
-func (c *Client) connect(ctx context.Context) (*conn, *rpc.Error) {
-	ctx, cancel := context.WithTimeout(ctx, c.config.dialTimeout)
-	defer cancel()
-	nc, err := c.config.dial(ctx, c.network, c.target)
-	if err != nil {
-		return nil, &rpc.Error{Code: rpc.Unavailable, Message: "connecting to " + c.address + ": " + err.Error(), Execution: rpc.NotExecuted, Cause: err}
-	}
-	var cn *conn
-	if c.config.thrift != nil {
-		cn = newConn(nc, c.address, c.config.maxQueue, newThrift(c.config))
-	} else {
-		n := newNative(c.config)
-		cn = newConn(nc, c.address, c.config.maxQueue, n)
-		n.open(cn)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		nc.Close()
-		return nil, errClosed
-	}
-	c.conns[cn] = struct{}{}
-	c.wg.Go(cn.writeLoop)
-	c.wg.Go(func() {
-		cn.fail(cn.proto.receive(cn))
-		c.mu.Lock()
-		delete(c.conns, cn)
-		c.mu.Unlock()
-	})
-	return cn, nil
-}
-
-// ready returns the usable connection with the fewest calls, nil if there is none.
-func (c *Client) ready() *conn {
-	best := c.lanes[0].usable()
-	for _, l := range c.lanes[1:] {
-		if cn := l.usable(); cn != nil && (best == nil || cn.pending.Load() < best.pending.Load()) {
-			best = cn
-		}
-	}
-	return best
-}
-
-// pick returns a connection for a call of m. It waits for one while an attempt is under way, and with patient set also
-// between attempts, within p.
-func (c *Client) pick(p *patience, m *rpc.Method, patient bool) (*conn, *rpc.Error) {
-	for {
-		if cn := c.ready(); cn != nil {
-			return cn, nil
-		}
-		c.mu.Lock()
-		changed := c.changed
-		cn := c.ready() // once more: it may have come just before changed was read
-		err := c.failureLocked()
-		closed := c.closed
-		c.mu.Unlock()
-		if cn != nil {
-			return cn, nil
-		}
-		if err != nil && (closed || !patient) {
-			return nil, notSent(err, m)
-		}
-		select {
-		case <-changed:
-		case <-p.ctx.Done():
-			return nil, p.over(m, rpc.NotExecuted, "a connection to "+c.address)
-		case <-p.expired:
-			return nil, p.over(m, rpc.NotExecuted, "a connection to "+c.address)
-		}
-	}
-}
-
-// failureLocked returns why there will be no connection soon, nil if there may be one. It starts lanes that are idle.
-func (c *Client) failureLocked() *rpc.Error {
-	if c.closed {
-		return errClosed
-	}
-	pausing := true
-	var first *lane // the next to try again
-	for _, l := range c.lanes {
-		switch l.phase {
-		case phaseIdle:
-			select {
-			case <-l.wanted:
-			default:
-				close(l.wanted)
-			}
-			pausing = false
-		case phasePausing:
-			if first == nil || l.again.Before(first.again) {
-				first = l
-			}
-		default:
-			pausing = false
-		}
-	}
-	if !pausing {
-		return nil
-	}
-	e := *first.err
-	e.Message += fmt.Sprintf(" (next attempt in %v)", max(0, time.Until(first.again)).Round(time.Millisecond))
-	return &e
-}
-
 // patience returns the bounds of a call of m. If it sets a timeout, the caller has to arrange for expired.
 func (c *Client) patience(ctx context.Context, m *rpc.Method) patience {
 	p := patience{ctx: ctx}
 	if d, ok := ctx.Deadline(); ok {
-		p.deadline = d
+		p.deadline, p.started = d, time.Now()
 		return p
 	}
 	p.timeout = m.Timeout
@@ -226,18 +171,31 @@ func (c *Client) patience(ctx context.Context, m *rpc.Method) patience {
 		p.timeout = c.config.timeout
 	}
 	if p.timeout > 0 {
-		p.deadline = time.Now().Add(p.timeout)
+		p.started = time.Now()
+		p.deadline = p.started.Add(p.timeout)
 	}
 	return p
 }
 
 // Call implements rpc.Caller.
 //
-// A deadline comes from ctx, else from the method, else from WithTimeout. A call that provably was not sent, because its
-// connection was closing, is sent again on the next one unless its method has retry = "never".
+// A deadline comes from ctx, else from the method, else from WithTimeout. RetryPolicy tells which calls are sent again.
+// An error's Execution speaks of all attempts.
 func (c *Client) Call(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) error {
+	if c.handle != nil {
+		return c.handle(ctx, m, args, result)
+	}
+	return c.call(ctx, m, args, result)
+}
+
+// call is Call inside the interceptors.
+func (c *Client) call(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) error {
 	k := c.calls.Get().(*call)
-	k.method, k.bounds = m, c.patience(ctx, m)
+	k.bounds = c.patience(ctx, m)
+	if err := c.prepare(k, m); err != nil {
+		c.release(k)
+		return err
+	}
 	timeout := k.bounds.timeout
 	if timeout > 0 {
 		if k.timer == nil {
@@ -247,82 +205,52 @@ func (c *Client) Call(ctx context.Context, m *rpc.Method, args codec.Encodable, 
 		}
 		k.bounds.expired = k.timer.C
 	}
-	err := c.do(k, args, result)
+	var err *rpc.Error
+	if a := c.asyncFrom(ctx); a != nil {
+		err = c.once(k, a, args, result)
+	} else {
+		err = c.do(k, args, result)
+	}
 	if timeout > 0 {
 		k.timer.Stop() // and nothing is left in the channel
 	}
-	k.forget()
-	c.calls.Put(k)
+	c.release(k)
 	if err != nil {
 		return err
 	}
 	return nil
 }
 
-// do sends k and waits for its end.
-func (c *Client) do(k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
-	for tries := 0; ; tries++ {
-		cn, err := c.begin(k, args)
-		if err != nil || k.method.Oneway {
-			return err
+// prepare fills in what all attempts of a call of m have in common. k.bounds is set.
+func (c *Client) prepare(k *call, m *rpc.Method) error {
+	k.method = m
+	k.retry = m.Retry
+	k.ticket = c.made.Add(1)
+	if m.Retry == rpc.RetryAtMostOnce {
+		if c.config.thrift == nil && !m.Oneway {
+			k.native.Number = c.numbers.Add(1)
+		} else {
+			k.retry = rpc.RetryUnset // no server could tell a repetition
 		}
-		err = cn.wait(k)
-		if err == nil {
-			if err := cn.proto.decode(k.method, &k.reply, result); err != nil {
-				return callError(err, k.method)
-			}
-			return nil
-		}
-		if tries == resends || !resendable(cn, k.method, err) {
-			return err
-		}
-		k.err = nil
 	}
+	o, err := rpc.OutgoingFrom(k.bounds.ctx)
+	if err != nil {
+		e := *callError(err, m)
+		e.Method = m.FullName
+		return &e
+	}
+	if o != nil {
+		k.native.Metadata, k.sink = o.Metadata, o.Reply
+		if k.sink != nil {
+			*k.sink = rpc.Metadata{}
+		}
+	}
+	return nil
 }
 
-// begin sends k on some connection.
-func (c *Client) begin(k *call, args codec.Encodable) (*conn, *rpc.Error) {
-	p := &k.bounds
-	for tries := 0; ; tries++ {
-		if p.ctx.Err() != nil {
-			return nil, p.over(k.method, rpc.NotExecuted, "a connection")
-		}
-		cn, err := c.pick(p, k.method, c.config.waitForReady)
-		if err != nil {
-			return nil, err
-		}
-		if err = cn.proto.send(cn, k, args); err == nil {
-			return cn, nil
-		}
-		if tries == resends || !resendable(cn, k.method, err) {
-			return nil, err
-		}
-	}
-}
-
-// resendable reports whether a call that failed with err on cn may be sent again.
-func resendable(cn *conn, m *rpc.Method, err *rpc.Error) bool {
-	return err.Code == rpc.Unavailable && err.Execution == rpc.NotExecuted && !err.Remote && cn.gone.Load() && m.Retry != rpc.RetryNever
-}
-
-// wait waits until k, which has been sent, has ended. On an error there is no reply.
-func (cn *conn) wait(k *call) *rpc.Error {
-	p := &k.bounds
-	if p.endless() {
-		<-k.ended
-		return k.err
-	}
-	select {
-	case <-k.ended:
-		return k.err
-	case <-p.ctx.Done():
-	case <-p.expired:
-	}
-	if cn.abandon(k) {
-		return p.over(k.method, rpc.MaybeExecuted, "the reply")
-	}
-	<-k.ended // somebody is about to end it: the reply has won
-	return k.err
+func (c *Client) release(k *call) {
+	k.forget()
+	c.calls.Put(k)
 }
 
 // callError makes an *rpc.Error of err, which as a rule it is already.

@@ -31,6 +31,9 @@ type protocol interface {
 
 	// decode fills result from the reply of a call of m. The error is an *rpc.Error.
 	decode(m *rpc.Method, r *reply, result codec.Decodable) error
+
+	// metadata returns the encoded metadata of a reply; nil if there is none. It aliases the reply.
+	metadata(r *reply) []byte
 }
 
 // conn is one connection. Callers append their frames to its outgoing queue themselves, and the first to find it idle
@@ -40,14 +43,14 @@ type protocol interface {
 // Locks: mu is held for moves between fields only, never during I/O, encoding, decoding or a caller's code.
 type conn struct {
 	// Immutable.
-	address string
-	nc      net.Conn
-	try     *tryWriter // nil where the transport cannot write without blocking
-	proto   protocol
-	limit   int           // of queued
-	left    chan struct{} // closed when the connection takes no more calls
-	dead    chan struct{} // closed when it has failed or was closed
-	wake    chan struct{} // has room for one: the writer goroutine should look
+	server *server
+	nc     net.Conn
+	try    *tryWriter // nil where the transport cannot write without blocking
+	proto  protocol
+	limit  int           // of queued
+	left   chan struct{} // closed when the connection takes no more calls
+	dead   chan struct{} // closed when it has failed or was closed
+	wake   chan struct{} // has room for one: the writer goroutine should look
 
 	gone    atomic.Bool  // left is closed
 	pending atomic.Int64 // calls in the table, for balancing
@@ -90,16 +93,16 @@ const (
 	closeWait = time.Second // for what is queued to be written when the client closes
 )
 
-func newConn(nc net.Conn, address string, limit int, proto protocol) *conn {
+func newConn(nc net.Conn, s *server, limit int, proto protocol) *conn {
 	return &conn{
-		address: address,
-		nc:      nc,
-		try:     newTryWriter(nc),
-		proto:   proto,
-		limit:   limit,
-		left:    make(chan struct{}),
-		dead:    make(chan struct{}),
-		wake:    make(chan struct{}, 1),
+		server: s,
+		nc:     nc,
+		try:    newTryWriter(nc),
+		proto:  proto,
+		limit:  limit,
+		left:   make(chan struct{}),
+		dead:   make(chan struct{}),
+		wake:   make(chan struct{}, 1),
 	}
 }
 
@@ -153,6 +156,8 @@ func (cn *conn) waitForRoom(c *call, size int) *rpc.Error {
 	w := &waiter{size: size, ready: make(chan struct{})}
 	cn.room = append(cn.room, w)
 	cn.mu.Unlock()
+	c.bounds.block(&c.bounds.queued)
+	defer c.bounds.unblock()
 	select {
 	case <-w.ready:
 		cn.mu.Lock()
@@ -224,6 +229,7 @@ func (cn *conn) abandon(c *call) bool {
 		cn.mu.Unlock()
 		return false
 	}
+	c.unwritten = c.id > cn.handed
 	cn.proto.cancelLocked(cn, e)
 	cn.removedLocked()
 	cn.unlockAndFlush()
@@ -300,7 +306,7 @@ func (cn *conn) lost(cause error) *rpc.Error {
 	if cause == errClosed {
 		return errClosed
 	}
-	return &rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.address + ": " + cause.Error(), Cause: cause}
+	return &rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.server.address + ": " + cause.Error(), Cause: cause}
 }
 
 // notSent returns err as the error of a call of m that was not sent.

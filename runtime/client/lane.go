@@ -8,14 +8,14 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// lane keeps one connection to the client's address. Its goroutine dials, waits until that connection takes no more
+// lane keeps one connection to a server. Its goroutine dials, waits until that connection takes no more
 // calls, and dials again, pausing after failures.
 type lane struct {
-	client *Client
+	server *server
 	conn   atomic.Pointer[conn] // the one for new calls; nil if there is none
 	wanted chan struct{}        // closed when the first dial is due
 
-	// Guarded by client.mu.
+	// Guarded by the client's mu.
 	phase phase
 	err   *rpc.Error // why the last attempt failed, or the last connection ended; nil if neither has happened
 	again time.Time  // phasePausing: when the next attempt is due
@@ -44,7 +44,7 @@ func (l *lane) run(ctx context.Context) {
 	}
 	for failures := 0; ; {
 		l.become(phaseDialing, nil, nil)
-		cn, err := l.client.connect(ctx)
+		cn, err := l.server.connect(ctx)
 		switch {
 		case err == nil:
 			began := time.Now()
@@ -65,10 +65,11 @@ func (l *lane) run(ctx context.Context) {
 			return
 		}
 		failures++
-		pause := l.client.config.backoff.next(failures)
-		l.client.mu.Lock()
+		c := l.server.client
+		pause := c.config.backoff.next(failures)
+		c.mu.Lock()
 		l.again = time.Now().Add(pause)
-		l.client.mu.Unlock()
+		c.mu.Unlock()
 		l.become(phasePausing, nil, err)
 		t := time.NewTimer(pause)
 		select {
@@ -82,15 +83,14 @@ func (l *lane) run(ctx context.Context) {
 
 // become enters a phase and tells those who wait for a connection. A nil err leaves the last one.
 func (l *lane) become(p phase, cn *conn, err *rpc.Error) {
-	c := l.client
+	c := l.server.client
 	c.mu.Lock()
 	l.phase = p
 	if err != nil {
 		l.err = err
 	}
 	l.conn.Store(cn)
-	close(c.changed)
-	c.changed = make(chan struct{})
+	c.reviewLocked()
 	c.mu.Unlock()
 }
 

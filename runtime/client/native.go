@@ -81,6 +81,8 @@ func (n *native) decode(m *rpc.Method, r *reply, result codec.Decodable) error {
 	return n.dialect.Load().DecodeReply(m, r.header, r.payload, result)
 }
 
+func (n *native) metadata(r *reply) []byte { return wire.ReplyMetadata(r.header, r.payload) }
+
 func (n *native) receive(cn *conn) error {
 	err := n.read(cn)
 	if broken, ok := err.(*wire.ConnError); ok { // say why, as far as that goes without waiting
@@ -124,6 +126,7 @@ func (n *native) read(cn *conn) error {
 			greeted = true
 			begin = wire.PreambleSize
 			n.meet(p)
+			cn.server.met(p.ID)
 		}
 		used, err := n.frames(cn, buf[begin:end])
 		if err != nil {
@@ -277,7 +280,7 @@ func (n *native) control(cn *conn, h wire.FrameHeader, payload []byte) error {
 		if err != nil {
 			return err
 		}
-		cn.leave(&rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.address + ": " + goAwayText(g)}, g.Last)
+		cn.leave(&rpc.Error{Code: rpc.Unavailable, Message: "connection to " + cn.server.address + ": " + goAwayText(g)}, g.Last)
 		return nil
 	}
 	if h.Kind.Ignorable() {

@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
@@ -20,7 +22,7 @@ type option func(*config)
 
 func (o option) apply(c *config) { o(c) }
 
-// WithConnections sets how many connections the client keeps to its address, 1 to 64. Each call takes the one with the
+// WithConnections sets how many connections the client keeps to each server that it uses, 1 to 64. Each call takes the one with the
 // fewest calls in flight. Default 1, which is the fastest on most machines.
 func WithConnections(n int) Option { return option(func(c *config) { c.connections = n }) }
 
@@ -34,11 +36,37 @@ func WithDialTimeout(d time.Duration) Option { return option(func(c *config) { c
 func WithLazyDial() Option { return option(func(c *config) { c.lazy = true }) }
 
 // WithWaitForReady makes calls wait, within their deadline, for a connection to come up. By default they wait for an
-// attempt that is under way, and fail at once (Unavailable, NotExecuted) between attempts.
+// attempt that is under way, and fail at once (Unavailable, NotExecuted) between attempts. It does not matter where a call
+// can fail over to another server: see FailoverPolicy.
 func WithWaitForReady() Option { return option(func(c *config) { c.waitForReady = true }) }
 
 // WithBackoff sets the pauses between failed attempts to connect. Default DefaultBackoff.
 func WithBackoff(b Backoff) Option { return option(func(c *config) { c.backoff = b }) }
+
+// WithBalancer says which of several servers a call goes to. Default FailoverOrder.
+func WithBalancer(b Balancer) Option { return option(func(c *config) { c.balancer = b }) }
+
+// WithFailover sets how calls move on from one server to the next. Default DefaultFailover.
+func WithFailover(p FailoverPolicy) Option { return option(func(c *config) { c.failover = p }) }
+
+// WithEjection sets when servers that fail are left alone for a while. Default DefaultEjection.
+func WithEjection(e Ejection) Option { return option(func(c *config) { c.ejection = e }) }
+
+// WithRetry sets how calls that failed are sent again. Default DefaultRetry.
+func WithRetry(p RetryPolicy) Option { return option(func(c *config) { c.retry = p }) }
+
+// WithHedging makes calls of idempotent methods that wait long for their reply race against copies of themselves. By
+// default they do not.
+func WithHedging(h Hedging) Option { return option(func(c *config) { c.hedging = &h }) }
+
+// WithInterceptors puts interceptors around calls, the first outermost. The option may be given several times.
+func WithInterceptors(i ...rpc.ClientInterceptor) Option {
+	return option(func(c *config) { c.interceptors = append(c.interceptors, i...) })
+}
+
+// WithTLS sets how connections to tls:// addresses are secured. Where its ServerName is empty, the server's certificate
+// has to be for the host in the address. Default: TLS 1.3, and the certificate authorities of the machine.
+func WithTLS(t *tls.Config) Option { return option(func(c *config) { c.tls = t }) }
 
 // WithKeepalive makes the client ping a connection from which nothing has come for idle, and close it if still nothing
 // comes for timeout. An idle of 0 turns pings off. Default 30 s and 10 s. Thrift servers are never pinged.
@@ -67,12 +95,14 @@ func WithCompression(threshold int) Option {
 	return option(func(c *config) { c.threshold = threshold })
 }
 
-// WithClientID sets the id under which servers know this process. Default: a random one for each Client.
+// WithClientID sets the id under which servers know this process. Default: a random one for each Client. Servers tell
+// repetitions of at-most-once calls by this id and a number that starts at the client's birth, in nanoseconds, so that
+// only one Client at a time may have an id, while the next process may have it again.
 func WithClientID(id rpc.ClientID) Option {
 	return option(func(c *config) { c.clientID, c.hasID = id, true })
 }
 
-// WithDialer replaces how connections are made, for example by a TLS handshake on top. The network is "tcp" or "unix".
+// WithDialer replaces how connections are made. The network is "tcp" or "unix"; TLS comes on top of what it returns.
 // dial must heed ctx and may be called concurrently. Default: a net.Dialer.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return option(func(c *config) { c.dial = dial })
@@ -100,6 +130,13 @@ type config struct {
 	hasID        bool
 	dial         func(ctx context.Context, network, address string) (net.Conn, error)
 	thrift       *Thrift
+	balancer     Balancer
+	failover     FailoverPolicy
+	ejection     Ejection
+	retry        RetryPolicy
+	hedging      *Hedging // nil for none
+	interceptors []rpc.ClientInterceptor
+	tls          *tls.Config
 }
 
 // newConfig applies opts over the defaults and checks the outcome.
@@ -115,6 +152,10 @@ func newConfig(opts []Option) (*config, error) {
 		maxMessage:  wire.DefaultMaxMessage,
 		threshold:   wire.DefaultThreshold,
 		dial:        new(net.Dialer).DialContext,
+		failover:    DefaultFailover,
+		ejection:    DefaultEjection,
+		retry:       DefaultRetry,
+		tls:         &tls.Config{MinVersion: tls.VersionTLS13},
 	}
 	for _, o := range opts {
 		if o == nil {
@@ -144,11 +185,27 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("client: unknown encoding %d", c.encoding)
 	case c.dial == nil:
 		return nil, errors.New("client: a nil dialer")
+	case c.tls == nil:
+		return nil, errors.New("client: a nil TLS configuration")
+	case c.balancer > LeastPending:
+		return nil, fmt.Errorf("client: unknown balancer %d", c.balancer)
+	case slices.ContainsFunc(c.interceptors, func(i rpc.ClientInterceptor) bool { return i == nil }):
+		return nil, errors.New("client: a nil interceptor")
 	}
 	if c.thrift != nil {
 		if err := c.thrift.validate(); err != nil {
 			return nil, err
 		}
 	}
-	return c, c.backoff.validate()
+	if c.hedging != nil {
+		if err := c.hedging.validate(); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range []interface{ validate() error }{c.backoff, c.failover, c.ejection, c.retry} {
+		if err := p.validate(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }

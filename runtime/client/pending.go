@@ -10,8 +10,9 @@ import (
 
 // pending is a call of Client.Go. Users hold it for as long as they like, so it is never reused.
 type pending struct {
+	client *Client
 	call   call
-	conn   *conn // nil if the call was not sent
+	conn   *conn // nil if the call was not sent, or went through interceptors
 	result codec.Decodable
 	cancel context.CancelFunc // ends the context of call.bounds where that is our own; else nil
 
@@ -27,11 +28,19 @@ type pending struct {
 var _ rpc.Pending = (*pending)(nil)
 
 // Go implements rpc.Caller. It waits, within ctx, where Call would before it has sent the call: for a connection that
-// is being made, and for room in the outgoing queue. Once sent, a call is not sent again.
+// is being made, and for room in the outgoing queue. Once sent, a call is not sent again, because its arguments belong
+// to the caller by then: there are no retries, and no hedging.
 func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) rpc.Pending {
-	p := &pending{result: result}
+	if c.handle != nil {
+		return c.goThrough(ctx, m, args, result)
+	}
+	p := &pending{client: c, result: result}
 	k := &p.call
-	k.method, k.owner, k.bounds = m, p, c.patience(ctx, m)
+	k.owner, k.bounds = p, c.patience(ctx, m)
+	if err := c.prepare(k, m); err != nil {
+		k.fail(callError(err, m))
+		return p
+	}
 	if k.bounds.timeout > 0 {
 		k.bounds.ctx, p.cancel = context.WithDeadline(ctx, k.bounds.deadline)
 	}
@@ -40,8 +49,7 @@ func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, re
 	k.frame = scratch.frame
 	cn, err := c.begin(k, args)
 	scratch.frame, k.frame = k.frame, nil
-	scratch.forget()
-	c.calls.Put(scratch)
+	c.release(scratch)
 
 	switch {
 	case err != nil:
@@ -53,6 +61,74 @@ func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, re
 		p.watch()
 	}
 	return p
+}
+
+// async is how a call inside interceptors tells Go that it has been sent.
+type async struct {
+	once sync.Once
+	sent chan struct{} // closed when args are the caller's again
+}
+
+type asyncKey struct{}
+
+func (a *async) done() { a.once.Do(func() { close(a.sent) }) }
+
+// asyncFrom returns what Go has put into ctx; nil if the call is a plain one.
+func (c *Client) asyncFrom(ctx context.Context) *async {
+	if c.handle == nil {
+		return nil // Go puts nothing there
+	}
+	a, _ := ctx.Value(asyncKey{}).(*async)
+	return a
+}
+
+// goThrough is Go with interceptors, which are synchronous: they get a goroutine, which ends when the call does.
+func (c *Client) goThrough(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) rpc.Pending {
+	p := &pending{client: c}
+	p.call.method = m
+	a := &async{sent: make(chan struct{})}
+	go func() {
+		p.decode.Do(func() { p.err = c.handle(context.WithValue(ctx, asyncKey{}, a), m, args, result) })
+		p.end()
+		a.done()
+	}()
+	<-a.sent
+	return p
+}
+
+// once makes an asynchronous call inside interceptors.
+func (c *Client) once(k *call, a *async, args codec.Encodable, result codec.Decodable) *rpc.Error {
+	select {
+	case <-a.sent: // an interceptor that calls next a second time; args may be the caller's by now
+		return &rpc.Error{Code: rpc.FailedPrecondition, Method: k.method.FullName, Execution: rpc.NotExecuted, Message: "an asynchronous call cannot be sent twice"}
+	default:
+	}
+	cn, err := c.begin(k, args)
+	if err == nil {
+		a.done()
+		if k.method.Oneway {
+			return nil
+		}
+		if err = cn.wait(k); err == nil {
+			err = cn.finish(k, result)
+		}
+	}
+	c.learn(k, err)
+	return err
+}
+
+// learn takes note of how a call ended that will not be sent again.
+func (c *Client) learn(k *call, err *rpc.Error) {
+	if k.picked {
+		c.judge(k, err)
+	}
+	if err == nil || !c.standby() {
+		return
+	}
+	f := failure{code: err.Code, execution: err.Execution, remote: err.Remote, advice: err.Advice}
+	if f.elsewhere() {
+		c.moveOn(k)
+	}
 }
 
 // watch makes the call end when its context does.
@@ -122,12 +198,14 @@ func (p *pending) Wait(ctx context.Context) error {
 		}
 	}
 	p.decode.Do(func() {
-		switch {
-		case p.call.err != nil:
-			p.err = p.call.err
-		case !p.call.method.Oneway:
-			p.err = p.conn.proto.decode(p.call.method, &p.call.reply, p.result)
+		err := p.call.err
+		if err == nil && !p.call.method.Oneway {
+			err = p.conn.finish(&p.call, p.result)
 			p.call.reply = reply{}
+		}
+		p.client.learn(&p.call, err)
+		if err != nil {
+			p.err = err
 		}
 	})
 	return p.err

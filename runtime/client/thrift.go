@@ -149,6 +149,8 @@ func acquire(cn *conn, c *call, sem chan struct{}) *rpc.Error {
 		return nil
 	default:
 	}
+	c.bounds.block(&c.bounds.queued)
+	defer c.bounds.unblock()
 	select {
 	case sem <- struct{}{}:
 		return nil
@@ -260,3 +262,6 @@ func (t *thriftProto) decode(m *rpc.Method, r *reply, result codec.Decodable) er
 	}
 	return nil
 }
+
+// metadata implements protocol: Thrift replies have none.
+func (t *thriftProto) metadata(*reply) []byte { return nil }
