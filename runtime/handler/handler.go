@@ -2,73 +2,53 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// Options configures a Handler. The zero value of each field means its default.
-type Options struct {
-	// Workers is how many calls run at once; default 256. Workers are started as they are needed and then kept.
-	Workers int
-
-	// Queue is how many calls may wait for a worker; default 100 for each worker. A call that finds the queue full is
-	// refused with ResourceExhausted.
-	Queue int
-
-	// Authorize, if not nil, decides about every call before its arguments are decoded.
-	Authorize rpc.Authorizer
-
-	// Logger gets the stack of a handler that panicked; default slog.Default.
-	Logger *slog.Logger
-}
-
-const (
-	defaultWorkers        = 256
-	defaultQueuePerWorker = 100
-)
-
-func (o *Options) applyDefaultsAndValidate() error {
-	if o.Workers == 0 {
-		o.Workers = defaultWorkers
-	}
-	if o.Queue == 0 {
-		o.Queue = defaultQueuePerWorker * o.Workers
-	}
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	if o.Workers < 0 || o.Queue < 0 {
-		return fmt.Errorf("handler: %d workers and a queue of %d: neither may be negative", o.Workers, o.Queue)
-	}
-	return nil
-}
-
 // Handler is the stage between reader and responder. Its methods may be called concurrently.
 type Handler struct {
-	registry *rpc.Registry // read-only by now
-	opts     Options
-	ended    chan struct{} // closed when Close has begun and the last worker has ended
-	once     sync.Once     // for ended
+	registry  *rpc.Registry // read-only by now
+	opts      Options       // but Queue and Overload, which Reconfigure replaces
+	deferrals *rpc.Deferrals
+	identity  atomic.Pointer[Identity] // nil while callers are not told apart
+	ended     chan struct{}            // closed when Close has begun and the last call has ended
+	once      sync.Once                // for ended
 
-	mu      sync.Mutex
-	queue   queue
-	idle    []*worker // parked workers; the last one parked is the first to run again, its caches are warm
-	started int       // workers that there are
-	waking  bool      // a worker has been woken and has not looked at the queue yet
-	closed  bool
+	mu       sync.Mutex
+	overload *Overload // in force; never changed
+	queue    callQueue
+	old      []callQueue // what was queued when the settings changed; goes first
+	queued   int         // in all of them
+	callers  *callers    // nil while callers are not told apart
+	shedder  shedder
+	retries  *retryCache                 // nil if there is none
+	deferred map[*rpc.Deferral]*deferral // whose implementations have returned
+	counts   counters
+	idle     []*worker // parked workers; the last one parked is the first to run again, its caches are warm
+	started  int       // workers that there are
+	busy     int       // workers that run a call
+	waking   bool      // a worker has been woken and has not looked at the queue yet
+	closed   bool
+	cut      bool // deferred calls are not waited for any more
 }
 
 // worker is one goroutine that runs calls.
 type worker struct {
 	wake    chan struct{} // buffered, 1: a wake-up is never lost and never waits
 	decoder *codec.Decoder
+
+	// Of the call in hand.
+	now      time.Time // when it was taken; when it is done, that time
+	usage    Usage
+	hopeless bool        // it is not worth starting
+	timed    *rpc.Method // its method, if it was executed and has a deadline
+	outcome  outcome
 }
 
 // New returns a Handler that looks for names in registry, which must not change any more.
@@ -76,35 +56,205 @@ func New(registry *rpc.Registry, opts Options) (*Handler, error) {
 	if err := opts.applyDefaultsAndValidate(); err != nil {
 		return nil, err
 	}
-	return &Handler{registry: registry, opts: opts, ended: make(chan struct{}), queue: queue{bound: opts.Queue}}, nil
+	h := &Handler{
+		registry:  registry,
+		opts:      opts,
+		deferrals: rpc.NewDeferrals(opts.MaxDeferred),
+		ended:     make(chan struct{}),
+		deferred:  make(map[*rpc.Deferral]*deferral),
+	}
+	h.configureLocked(opts.Queue, &opts.Overload, time.Now()) // nobody else has h yet
+	if opts.Retries.Bytes > 0 {
+		h.retries = newRetryCache(opts.Retries.Bytes, opts.Retries.Age)
+		if s := opts.Retries.Store; s != nil {
+			if err := s.Load(h.RestoreRetry); err != nil {
+				return nil, fmt.Errorf("handler: loading outcomes of earlier calls: %w", err)
+			}
+		}
+	}
+	return h, nil
+}
+
+// Reconfigure changes how many calls may be queued (0 for the default) and all the rest about the queue. Calls that are
+// queued stay, and run before those that come from now on. What is known about callers is forgotten.
+func (h *Handler) Reconfigure(queue int, o Overload) error {
+	opts := Options{Workers: h.opts.Workers, Queue: queue, Overload: o}
+	if err := opts.applyDefaultsAndValidate(); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.configureLocked(opts.Queue, &opts.Overload, time.Now())
+	return nil
+}
+
+func (h *Handler) configureLocked(capacity int, o *Overload, now time.Time) {
+	if h.queue != nil && h.queue.size() > 0 {
+		h.old = append(h.old, h.queue)
+	}
+	h.overload, h.queue, h.callers = o, o.newQueue(capacity), nil
+	if o.counts() {
+		h.callers = newCallers(o, now)
+		h.identity.Store(&o.Identity)
+	} else {
+		h.identity.Store(nil)
+	}
 }
 
 // Dispatch queues calls in order and returns at once. What finds no room is answered with ResourceExhausted, and with
-// Unavailable after Close, from here. calls is not kept.
+// Unavailable after Close, from here; so are calls of which the retry cache knows the outcome. calls is not kept.
 func (h *Handler) Dispatch(calls []*rpc.Call) {
+	names := h.identify(calls)
+	var out answers
 	h.mu.Lock()
-	closed, taken := h.closed, 0
-	if !closed {
-		for taken < len(calls) && h.queue.push(calls[taken]) {
-			taken++
+	h.counts.requests += uint64(len(calls))
+	for i, c := range calls {
+		name := ""
+		if names != nil {
+			name = names[i]
 		}
-		h.wakeLocked()
+		if c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce {
+			h.tryLocked(c, name, &out)
+		} else if err := h.admitLocked(item{call: c}, name, &out); err != nil {
+			out.add(c, rpc.Reply{Err: err})
+		}
 	}
+	h.wakeLocked()
 	h.mu.Unlock()
-	for _, c := range calls[taken:] {
-		if closed {
-			refuse(c, rpc.Unavailable, "the server is shutting down")
-		} else {
-			refuse(c, rpc.ResourceExhausted, "the server is busy: its call queue is full")
+	out.send()
+}
+
+// identify returns the names of the calls' callers; nil while they are not told apart. That is the user's code, so no
+// lock is held.
+func (h *Handler) identify(calls []*rpc.Call) []string {
+	identity := h.identity.Load()
+	if identity == nil {
+		return nil
+	}
+	names := make([]string, len(calls))
+	for i, c := range calls {
+		names[i] = (*identity)(c)
+	}
+	return names
+}
+
+// answers are replies that wait for the lock to be released.
+type answers []answer
+
+type answer struct {
+	call  *rpc.Call
+	reply rpc.Reply
+}
+
+func (a *answers) add(c *rpc.Call, r rpc.Reply) { *a = append(*a, answer{c, r}) }
+
+func (a answers) send() {
+	for _, x := range a {
+		x.call.Replier.Reply(x.call, x.reply)
+	}
+}
+
+// admitLocked queues a call, or says why it cannot be. It looks at the call's header alone. out is for calls that
+// have to make room.
+func (h *Handler) admitLocked(it item, name string, out *answers) *rpc.Error {
+	if h.closed {
+		return refusal(rpc.Unavailable, "the server is shutting down")
+	}
+	if t := h.callers; t != nil {
+		t.advance(time.Now())
+		if it.caller = t.enter(name); it.caller == nil {
+			h.counts.callerLimit++
+			return rpc.Busy(fmt.Sprintf("the server is busy: %d calls of this caller are in flight", t.o.MaxPerCaller))
+		}
+		it.level = uint8(it.caller.urgency(priority(it.call)))
+		if t.backOff(int(it.level)) {
+			it.caller.leave()
+			h.counts.backoff++
+			return h.overload.tooBusy("the server is busy: calls take too long")
 		}
 	}
+	if !h.queue.push(it) && (out == nil || !h.dropEndedLocked(out) || !h.queue.push(it)) {
+		if it.caller != nil {
+			it.caller.leave()
+		}
+		h.counts.backoff++
+		return h.overload.tooBusy("the server is busy: its call queue is full")
+	}
+	h.queued++
+	return nil
+}
+
+// priority returns what the IDL says about a call's method, as far as that is known before the call is opened.
+func priority(c *rpc.Call) rpc.Priority {
+	if c.Handler == nil {
+		return rpc.PriorityNormal
+	}
+	return c.Handler.Method.Priority
+}
+
+// tooBusy refuses a call for lack of room.
+func (o *Overload) tooBusy(message string) *rpc.Error {
+	if o.Failover {
+		return rpc.Standby(message)
+	}
+	return rpc.Busy(message)
+}
+
+// maxDrops bounds the work that one refused call may cause on an event loop.
+const maxDrops = 64
+
+// dropEndedLocked makes room in a full queue: it ends calls at its front whose callers do not wait any more. It reports
+// whether there were any.
+func (h *Handler) dropEndedLocked(out *answers) bool {
+	drops := 0
+	var kept []item
+	h.queue.heads(func(it item) bool {
+		err := h.overdue(it.call)
+		if err == nil || drops == maxDrops {
+			return false
+		}
+		drops++
+		if err.Code == rpc.DeadlineExceeded {
+			h.counts.expired++
+		} else {
+			h.counts.canceled++
+		}
+		if it.caller != nil {
+			it.caller.leave()
+		}
+		if it.kept {
+			kept = append(kept, it)
+		}
+		out.add(it.call, rpc.Reply{Err: err})
+		return true
+	})
+	h.queued -= drops
+	for _, it := range kept {
+		h.passOnLocked(keyOf(it.call), out)
+	}
+	return drops > 0
+}
+
+// takeLocked returns the call that is next; ok is false if there is none.
+func (h *Handler) takeLocked() (it item, ok bool) {
+	for len(h.old) > 0 {
+		if it, ok = h.old[0].pop(); ok {
+			h.queued--
+			return it, true
+		}
+		h.old = h.old[1:]
+	}
+	if it, ok = h.queue.pop(); ok {
+		h.queued--
+	}
+	return it, ok
 }
 
 // wakeLocked gets one more worker going if there is work for it. Only one wake-up is on its way at a time: the woken
 // worker wakes the next when it has taken its call. So a burst of short calls is run by the few workers that are awake,
 // and a burst of long ones still ends up with a worker each.
 func (h *Handler) wakeLocked() {
-	if h.waking || h.queue.n == 0 {
+	if h.waking || h.queued == 0 {
 		return
 	}
 	if n := len(h.idle); n > 0 {
@@ -126,19 +276,25 @@ func (h *Handler) work(w *worker) {
 	done := false
 	defer func() {
 		if !done { // an implementation has ended this goroutine; the worker goes on in another
+			h.mu.Lock()
+			h.bookLocked(w)
+			h.mu.Unlock()
 			w.wake <- struct{}{}
 			go h.work(w)
 		}
 	}()
 	for {
 		<-w.wake
+		w.now = time.Now()
 		h.mu.Lock()
 		h.waking = false
-		for c := h.queue.pop(); c != nil; c = h.queue.pop() {
+		for it, ok := h.takeLocked(); ok; it, ok = h.takeLocked() {
+			h.beginLocked(w, it)
 			h.wakeLocked()
 			h.mu.Unlock()
-			h.run(w, c)
+			h.run(w, it)
 			h.mu.Lock()
+			h.bookLocked(w)
 		}
 		if h.closed {
 			h.started--
@@ -152,8 +308,33 @@ func (h *Handler) work(w *worker) {
 	}
 }
 
-// Close refuses calls dispatched from now on, runs what is queued, ends the workers and waits for them. If ctx ends first
-// it returns how many workers there still are. It may be called again to go on waiting.
+// beginLocked notes that w has taken a call from the queue.
+func (h *Handler) beginLocked(w *worker, it item) {
+	h.busy++
+	c := it.call
+	w.usage, w.hopeless, w.timed, w.outcome = Usage{}, false, nil, 0
+	if !c.Received.IsZero() {
+		w.usage.Queue = max(0, w.now.Sub(c.Received))
+	}
+	h.counts.queueTime.add(w.usage.Queue)
+	if !h.overload.KeepLate {
+		h.shedder.observe(w.usage.Queue, w.now)
+		w.hopeless = h.shedder.hopeless(c, w.now)
+	}
+}
+
+// bookLocked notes that w is done with its call.
+func (h *Handler) bookLocked(w *worker) {
+	h.busy--
+	h.counts.book(w.outcome, w.usage.Handler)
+	if w.timed != nil {
+		h.shedder.learn(w.timed, w.usage.Handler)
+	}
+}
+
+// Close refuses calls dispatched from now on, runs what is queued, ends the workers, and waits for them and for the
+// answers to deferred calls. If ctx ends first, deferred calls are answered with Unavailable, and Close returns how many
+// workers there still are. It may be called again to go on waiting.
 func (h *Handler) Close(ctx context.Context) (running int) {
 	h.mu.Lock()
 	h.closed = true
@@ -168,127 +349,16 @@ func (h *Handler) Close(ctx context.Context) (running int) {
 		return 0
 	case <-ctx.Done():
 	}
+	h.cutOff()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.endLocked()
 	return h.started
 }
 
-// endLocked reports the end of the last worker.
+// endLocked reports the end of the last call.
 func (h *Handler) endLocked() {
-	if h.closed && h.started == 0 {
+	if h.closed && h.started == 0 && len(h.deferred) == 0 {
 		h.once.Do(func() { close(h.ended) })
 	}
-}
-
-// refuse answers a call that no implementation has seen.
-func refuse(c *rpc.Call, code rpc.Code, message string) {
-	c.Replier.Reply(c, rpc.Reply{Err: refusal(code, message)})
-}
-
-// refusal returns the error of a call that no implementation has seen.
-func refusal(code rpc.Code, message string) *rpc.Error {
-	return &rpc.Error{Code: code, Message: message, Execution: rpc.NotExecuted}
-}
-
-// run takes one call from its bytes to its reply. Whatever user code does, short of ending the process, the call gets
-// one: generated code and implementations may panic, and even end the goroutine, as testing's FailNow does.
-func (h *Handler) run(w *worker, c *rpc.Call) {
-	invoked, returned := false, false
-	defer func() {
-		if returned {
-			return
-		}
-		p := recover()
-		w.decoder = codec.NewDecoder(codec.Binary, nil) // the old one may be in the middle of something
-		err := &rpc.Error{Code: rpc.Internal, Message: "the handler panicked", Execution: rpc.Executed}
-		switch {
-		case !invoked:
-			err.Message, err.Execution = "decoding the arguments panicked", rpc.NotExecuted
-		case p == nil:
-			err.Message = "the handler ended its goroutine"
-		}
-		// What the panic says may hold secrets; it stays in the log.
-		h.opts.Logger.Error("handler: "+err.Message, "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
-		c.Replier.Reply(c, rpc.Reply{Err: err})
-	}()
-	args, refusal := h.open(w, c)
-	var reply rpc.Reply
-	if refusal != nil {
-		reply.Err = refusal
-	} else {
-		invoked = true
-		reply = execute(c, args)
-	}
-	returned = true
-	c.Replier.Reply(c, reply)
-}
-
-// methodName returns the name that logs have for c's method.
-func methodName(c *rpc.Call) string {
-	if c.Handler != nil {
-		return c.Handler.Method.FullName
-	}
-	return c.Name
-}
-
-// open decodes c's arguments, or says why the call is not to be executed.
-func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
-	switch c.Context().Err() {
-	case context.DeadlineExceeded:
-		return nil, refusal(rpc.DeadlineExceeded, fmt.Sprintf("the deadline passed while the call was queued for %v", time.Since(c.Received).Round(time.Microsecond)))
-	case context.Canceled:
-		return nil, refusal(rpc.Canceled, "the caller canceled while the call was queued")
-	}
-	named := c.Handler != nil
-	if named { // else the name is inside of what Open unpacks
-		if err := h.authorize(c); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.Dialect.Open(c); err != nil {
-		e := asError(err)
-		if !errors.As(err, new(*rpc.Error)) {
-			e.Code = rpc.InvalidArgument
-		}
-		return nil, refusal(e.Code, e.Message)
-	}
-	if c.Handler == nil {
-		target, err := h.registry.LookupThrift(c.Name)
-		if err != nil {
-			return nil, refusal(rpc.Unimplemented, err.Error())
-		}
-		c.Handler = target
-	}
-	if !named {
-		if err := h.authorize(c); err != nil {
-			return nil, err
-		}
-	}
-	args := c.Handler.NewArgs()
-	w.decoder.ResetShared(c.Encoding, c.Body)
-	args.DecodeThrift(w.decoder)
-	err := w.decoder.Err()
-	w.decoder.Reset(codec.Binary, nil) // an idle worker must not keep the last call's bytes alive
-	if err != nil {
-		return nil, refusal(rpc.InvalidArgument, "arguments: "+err.Error())
-	}
-	return args, nil
-}
-
-// execute calls the implementation and turns what it returns into a reply.
-func execute(c *rpc.Call, args codec.Decodable) rpc.Reply {
-	result, err := c.Handler.Invoke(c.Context(), args)
-	if err != nil && result == nil {
-		return rpc.Reply{Err: asError(err)}
-	}
-	return rpc.Reply{Result: result}
-}
-
-// asError returns what the caller is told of a handler's error: its code and text.
-func asError(err error) *rpc.Error {
-	code, message := rpc.CodeOf(err), err.Error()
-	if e, ok := err.(*rpc.Error); ok {
-		message = e.Message
-	}
-	return &rpc.Error{Code: code, Message: message, Execution: rpc.Executed}
 }

@@ -2,45 +2,73 @@ package handler
 
 import "github.com/kuafu-rpc/kuafu/runtime/rpc"
 
-// queue is a bounded first-in first-out ring of calls. It has no lock of its own. The ring grows with use up to its
-// bound, so a large bound costs nothing on a quiet server.
+// item is a call in this stage, with what the stage knows of it.
+type item struct {
+	call   *rpc.Call
+	caller *caller // nil where callers are not told apart
+	level  uint8   // that it was given, whichever it found room in
+	kept   bool    // the retry cache has an entry that waits for its outcome
+}
+
+// callQueue holds calls until there is a worker. It is bounded, and has no lock of its own.
+type callQueue interface {
+	// push adds an item and reports whether there was room.
+	push(it item) bool
+
+	// pop removes the item that is next; ok is false if there is none.
+	pop() (it item, ok bool)
+
+	// heads calls f with every item that would be next for want of others. If f returns true, the item is removed and f
+	// is called with the one behind it.
+	heads(f func(it item) bool)
+
+	size() int
+}
+
+// queue is the first-in first-out callQueue: a ring that grows with use up to its bound, so a large bound costs nothing
+// on a quiet server.
 type queue struct {
-	ring  []*rpc.Call // its length is a power of two, or 0
-	head  uint        // index of the oldest call, modulo len(ring)
+	ring  []item // its length is a power of two, or 0
+	head  uint   // index of the oldest, modulo len(ring)
 	n     int
 	bound int
 }
 
 const firstRing = 64
 
-// push adds c at the end and reports whether there was room.
-func (q *queue) push(c *rpc.Call) bool {
-	if q.n == q.bound {
+func (q *queue) push(it item) bool {
+	if q.n >= q.bound {
 		return false
 	}
 	if q.n == len(q.ring) {
 		q.grow()
 	}
-	q.ring[(q.head+uint(q.n))&uint(len(q.ring)-1)] = c
+	q.ring[(q.head+uint(q.n))&uint(len(q.ring)-1)] = it
 	q.n++
 	return true
 }
 
-// pop removes the oldest call; nil if there is none.
-func (q *queue) pop() *rpc.Call {
+func (q *queue) pop() (it item, ok bool) {
 	if q.n == 0 {
-		return nil
+		return item{}, false
 	}
-	i := q.head & uint(len(q.ring)-1)
-	c := q.ring[i]
-	q.ring[i] = nil
+	slot := &q.ring[q.head&uint(len(q.ring)-1)]
+	it, *slot = *slot, item{}
 	q.head++
 	q.n--
-	return c
+	return it, true
 }
 
+func (q *queue) heads(f func(it item) bool) {
+	for q.n > 0 && f(q.ring[q.head&uint(len(q.ring)-1)]) {
+		q.pop()
+	}
+}
+
+func (q *queue) size() int { return q.n }
+
 func (q *queue) grow() {
-	ring := make([]*rpc.Call, max(firstRing, 2*len(q.ring)))
+	ring := make([]item, max(firstRing, 2*len(q.ring)))
 	for i := range q.n {
 		ring[i] = q.ring[(q.head+uint(i))&uint(len(q.ring)-1)]
 	}

@@ -1,0 +1,94 @@
+package handler
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// Options configures a Handler. The zero value of each field means its default.
+type Options struct {
+	// Workers is how many calls run at once; default 256. Workers are started as they are needed and then kept.
+	Workers int
+
+	// Queue is how many calls may wait for a worker; default 100 for each worker. A call that finds the queue full is
+	// refused with ResourceExhausted.
+	Queue int
+
+	// Overload says how the queue works. Reconfigure changes it, and Queue, later.
+	Overload Overload
+
+	// MaxDeferred is how many calls may be deferred, and not answered by the application; default 65,536. One more makes
+	// rpc.Defer fail.
+	MaxDeferred int
+
+	// Retries configures the memory for at-most-once calls.
+	Retries Retries
+
+	// Authorize, if not nil, decides about every call before its arguments are decoded.
+	Authorize rpc.Authorizer
+
+	// Logger gets the stack of a handler that panicked; default slog.Default.
+	Logger *slog.Logger
+}
+
+// Retries configures the retry cache, in which a server looks for the outcome of an at-most-once call that is sent again.
+// The zero value of each field means its default.
+type Retries struct {
+	Bytes int           // that the cache may hold, negative for no cache; default 64 MiB
+	Age   time.Duration // for which an outcome is kept; default 10 min
+	Store RetryStore    // keeps outcomes elsewhere, too; default nil
+}
+
+// RetryStore keeps the outcomes of at-most-once calls where a restarted server, or the one that takes over, finds them.
+// It must not change entries, and may keep them.
+type RetryStore interface {
+	// Save keeps an outcome. The call is answered when it has returned, so it may wait for a disk or for other servers. It
+	// runs on the worker, or where a deferred call is answered, several at once. If it fails, the caller gets an error
+	// in place of the outcome, Internal and Executed, because a retry elsewhere could not be recognized.
+	Save(e *RetryEntry) error
+
+	// Load calls restore with everything that is kept, oldest first. New calls it once.
+	Load(restore func(e *RetryEntry)) error
+}
+
+const (
+	defaultWorkers        = 256
+	defaultQueuePerWorker = 100
+	defaultMaxDeferred    = 1 << 16
+	defaultRetryBytes     = 64 << 20
+	minRetryBytes         = 64 << 10
+	defaultRetryAge       = 10 * time.Minute
+)
+
+func (o *Options) applyDefaultsAndValidate() error {
+	if o.Workers == 0 {
+		o.Workers = defaultWorkers
+	}
+	if o.Queue == 0 {
+		o.Queue = defaultQueuePerWorker * o.Workers
+	}
+	if o.MaxDeferred == 0 {
+		o.MaxDeferred = defaultMaxDeferred
+	}
+	if o.Retries.Bytes == 0 {
+		o.Retries.Bytes = defaultRetryBytes
+	}
+	if o.Retries.Age == 0 {
+		o.Retries.Age = defaultRetryAge
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	switch {
+	case o.Workers < 0 || o.Queue < 0 || o.MaxDeferred < 0:
+		return fmt.Errorf("handler: %d workers, a queue of %d and %d deferred calls: none may be negative", o.Workers, o.Queue, o.MaxDeferred)
+	case o.Retries.Bytes > 0 && o.Retries.Bytes < minRetryBytes:
+		return fmt.Errorf("handler: a retry cache of %d bytes; the least is %d", o.Retries.Bytes, minRetryBytes)
+	case o.Retries.Age < 0:
+		return fmt.Errorf("handler: a retry cache that keeps outcomes for %v", o.Retries.Age)
+	}
+	return o.Overload.applyDefaultsAndValidate()
+}
