@@ -75,7 +75,8 @@ type Mux struct {
 	failed  *rpc.Error  // the connection is lost
 	sent    flow.Sender // of the connection
 	arrived flow.Receiver
-	stale   int // frames without effect since the last one that had any
+	floor   uint64 // the least a stream's window can be: wire.MinWindow, except in tests
+	stale   int    // frames without effect since the last one that had any
 
 	// What is to be sent, most urgent first. An item whose stream has ended meanwhile is skipped.
 	credit queue[*Stream] // due a Credit frame
@@ -95,6 +96,7 @@ func NewMux(c Config, window uint32) *Mux {
 	c.applyDefaults()
 	return &Mux{
 		config:  c,
+		floor:   wire.MinWindow,
 		streams: make(map[uint64]*Stream),
 		sent:    flow.NewSender(uint64(window)),
 		arrived: flow.NewReceiver(uint64(c.ConnWindow), uint64(c.ConnWindow)),
@@ -116,18 +118,18 @@ func (m *Mux) Open(o Options) (*Stream, error) {
 	if o.Receives {
 		window := m.config.Window
 		if !s.memory.Grow(window) {
-			if window = wire.MinWindow; !s.memory.Grow(window) {
+			if window = m.floor; !s.memory.Grow(window) {
 				return nil, &rpc.Error{Code: rpc.ResourceExhausted, Message: "no memory for another stream", Execution: rpc.NotExecuted}
 			}
 		}
 		limit := window
 		if m.config.Server {
-			limit = wire.MinWindow // every client starts with that, before it is told more
+			limit = m.floor // every client starts with that, before it is told more
 		}
 		s.received = flow.NewReceiver(limit, window)
 	}
 	if o.Sends {
-		limit := uint64(wire.MinWindow)
+		limit := m.floor
 		if m.config.Server {
 			limit = o.Limit
 		}
