@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/auth"
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
@@ -64,9 +65,17 @@ func WithInterceptors(i ...rpc.ClientInterceptor) Option {
 	return option(func(c *config) { c.interceptors = append(c.interceptors, i...) })
 }
 
-// WithTLS sets how connections to tls:// addresses are secured. Where its ServerName is empty, the server's certificate
-// has to be for the host in the address. Default: TLS 1.3, and the certificate authorities of the machine.
-func WithTLS(t *tls.Config) Option { return option(func(c *config) { c.tls = t }) }
+// WithTLS sets how connections to tls:// addresses are secured. current is called before each, so it may follow files, as
+// the ClientConfig of auth.Certificates does. Where ServerName is empty, the server's certificate has to be for the host
+// in the address; a MinVersion of 0 stands for TLS 1.3. Default: the certificate authorities of the machine. With this
+// option tcp:// addresses are refused.
+func WithTLS(current func() *tls.Config) Option { return option(func(c *config) { c.tls = current }) }
+
+// WithSecret makes the client log in on each connection before it is used; see server.WithSecrets. The secret is not sent,
+// and the server has to prove that it knows what belongs to it.
+func WithSecret(user, secret string) Option {
+	return option(func(c *config) { c.credentials, c.loginErr = auth.NewCredentials(user, secret) })
+}
 
 // WithKeepalive makes the client ping a connection from which nothing has come for idle, and close it if still nothing
 // comes for timeout. An idle of 0 turns pings off. Default 30 s and 10 s. Thrift servers are never pinged.
@@ -136,7 +145,9 @@ type config struct {
 	retry        RetryPolicy
 	hedging      *Hedging // nil for none
 	interceptors []rpc.ClientInterceptor
-	tls          *tls.Config
+	tls          func() *tls.Config // nil for the defaults
+	credentials  *auth.Credentials  // nil for no login
+	loginErr     error              // what was wrong with them
 }
 
 // newConfig applies opts over the defaults and checks the outcome.
@@ -155,7 +166,6 @@ func newConfig(opts []Option) (*config, error) {
 		failover:    DefaultFailover,
 		ejection:    DefaultEjection,
 		retry:       DefaultRetry,
-		tls:         &tls.Config{MinVersion: tls.VersionTLS13},
 	}
 	for _, o := range opts {
 		if o == nil {
@@ -185,8 +195,10 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("client: unknown encoding %d", c.encoding)
 	case c.dial == nil:
 		return nil, errors.New("client: a nil dialer")
-	case c.tls == nil:
-		return nil, errors.New("client: a nil TLS configuration")
+	case c.loginErr != nil:
+		return nil, fmt.Errorf("client: %w", c.loginErr)
+	case c.credentials != nil && c.thrift != nil:
+		return nil, errors.New("client: stock Thrift servers know no logins")
 	case c.balancer > LeastPending:
 		return nil, fmt.Errorf("client: unknown balancer %d", c.balancer)
 	case slices.ContainsFunc(c.interceptors, func(i rpc.ClientInterceptor) bool { return i == nil }):

@@ -2,10 +2,7 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
 	"math"
-	"net"
 	"sync/atomic"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -48,7 +45,7 @@ func (s *server) connect(ctx context.Context) (*conn, *rpc.Error) {
 	c := s.client
 	ctx, cancel := context.WithTimeout(ctx, c.config.dialTimeout)
 	defer cancel()
-	nc, err := s.dial(ctx)
+	nc, err := c.config.open(ctx, s.network, s.target)
 	if err != nil {
 		return nil, &rpc.Error{Code: rpc.Unavailable, Message: "connecting to " + s.address + ": " + err.Error(), Execution: rpc.NotExecuted, Cause: err}
 	}
@@ -60,15 +57,26 @@ func (s *server) connect(ctx context.Context) (*conn, *rpc.Error) {
 		cn = newConn(nc, s, c.config.maxQueue, n)
 		n.open(cn)
 	}
+	if err := s.adopt(cn); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	if err := c.config.login(ctx, cn, s.address); err != nil {
+		return nil, err
+	}
+	return cn, nil
+}
+
+// adopt makes cn one of the client's connections and starts its goroutines.
+func (s *server) adopt(cn *conn) *rpc.Error {
+	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		nc.Close()
-		return nil, errClosed
+		return errClosed
 	case s.removed:
-		nc.Close()
-		return nil, s.gone()
+		return s.gone()
 	}
 	c.conns[cn] = struct{}{}
 	c.wg.Go(cn.writeLoop)
@@ -78,34 +86,7 @@ func (s *server) connect(ctx context.Context) (*conn, *rpc.Error) {
 		delete(c.conns, cn)
 		c.mu.Unlock()
 	})
-	return cn, nil
-}
-
-// dial makes a transport connection, with TLS on top where the address says so.
-func (s *server) dial(ctx context.Context) (net.Conn, error) {
-	config := s.client.config
-	if s.network != "tls" {
-		return config.dial(ctx, s.network, s.target)
-	}
-	nc, err := config.dial(ctx, "tcp", s.target)
-	if err != nil {
-		return nil, err
-	}
-	secure := config.tls.Clone()
-	if secure.ServerName == "" {
-		host, _, err := net.SplitHostPort(s.target)
-		if err != nil {
-			nc.Close()
-			return nil, err
-		}
-		secure.ServerName = host
-	}
-	tc := tls.Client(nc, secure)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("TLS: %w", err)
-	}
-	return tc, nil
+	return nil
 }
 
 // ready returns the usable connection with the fewest calls, nil if there is none.
