@@ -50,7 +50,12 @@ type Call struct {
 	Retry    uint32 // 0 for the first attempt
 	Number   uint64 // the client's own number for the call, the same in every attempt; 0 if it has none
 	Metadata []byte // the header's metadata fields, undecoded
+	Trace    []byte // the header's trace context, undecoded; nil if none
 	Peer     *Peer
+
+	// What the stages have measured, for whoever looks at the call's end; 0 for a stage that it did not reach.
+	Queue      time.Duration // between Received and a worker
+	Processing time.Duration // decoding the arguments and running the implementation
 
 	Dialect Dialect
 	Replier Replier

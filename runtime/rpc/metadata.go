@@ -161,8 +161,9 @@ func takeText(b []byte) (text, rest []byte, ok bool) {
 // Outgoing is what a context says about the calls made with it. Clients read it; what user code calls is WithMetadata and
 // WithReplyMetadata.
 type Outgoing struct {
-	Metadata []byte    // encoded; shared, so nobody may write to it
-	Reply    *Metadata // where the reply's metadata goes; nil if nobody asked
+	Metadata []byte        // encoded; shared, so nobody may write to it
+	Reply    *Metadata     // where the reply's metadata goes; nil if nobody asked
+	Trace    *TraceContext // what WithTrace was given; nil if nothing. See TraceFrom
 
 	pairs int
 	err   *Error // why calls with this context must fail
