@@ -69,12 +69,24 @@ func WithInterceptors(i ...rpc.ClientInterceptor) Option {
 // the ClientConfig of auth.Certificates does. Where ServerName is empty, the server's certificate has to be for the host
 // in the address; a MinVersion of 0 stands for TLS 1.3. Default: the certificate authorities of the machine. With this
 // option tcp:// addresses are refused.
-func WithTLS(current func() *tls.Config) Option { return option(func(c *config) { c.tls = current }) }
+func WithTLS(current func() *tls.Config) Option {
+	return option(func(c *config) {
+		c.tls = current
+		if current == nil {
+			c.err = errors.New("a nil TLS configuration")
+		}
+	})
+}
 
 // WithSecret makes the client log in on each connection before it is used; see server.WithSecrets. The secret is not sent,
 // and the server has to prove that it knows what belongs to it.
 func WithSecret(user, secret string) Option {
-	return option(func(c *config) { c.credentials, c.loginErr = auth.NewCredentials(user, secret) })
+	return option(func(c *config) {
+		var err error
+		if c.credentials, err = auth.NewCredentials(user, secret); err != nil {
+			c.err = err
+		}
+	})
 }
 
 // WithKeepalive makes the client ping a connection from which nothing has come for idle, and close it if still nothing
@@ -147,7 +159,7 @@ type config struct {
 	interceptors []rpc.ClientInterceptor
 	tls          func() *tls.Config // nil for the defaults
 	credentials  *auth.Credentials  // nil for no login
-	loginErr     error              // what was wrong with them
+	err          error              // what was wrong with an option's values
 }
 
 // newConfig applies opts over the defaults and checks the outcome.
@@ -195,8 +207,8 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("client: unknown encoding %d", c.encoding)
 	case c.dial == nil:
 		return nil, errors.New("client: a nil dialer")
-	case c.loginErr != nil:
-		return nil, fmt.Errorf("client: %w", c.loginErr)
+	case c.err != nil:
+		return nil, fmt.Errorf("client: %w", c.err)
 	case c.credentials != nil && c.thrift != nil:
 		return nil, errors.New("client: stock Thrift servers know no logins")
 	case c.balancer > LeastPending:
