@@ -53,10 +53,11 @@ func TestRandomSchedules(t *testing.T) {
 	}
 }
 
+var lost = &rpc.Error{Code: rpc.Unavailable, Message: "connection lost"}
+
 // The connection is lost at any time. Both sides give everything back, and nobody gets stuck.
 func TestConnectionLost(t *testing.T) {
 	c := simConfigs["small"]
-	lost := &rpc.Error{Code: rpc.Unavailable, Message: "connection lost"}
 	for seed := range uint64(300) {
 		s := newSim(t, seed, c)
 		for range s.rnd.IntN(2000) {

@@ -423,7 +423,7 @@ func TestResetCrossesReply(t *testing.T) {
 // A window grows when it holds the sender up and the reader keeps up, as far as memory goes.
 func TestGrowth(t *testing.T) {
 	run := func(memory *flow.Budget, reads bool) uint64 {
-		p := newPair(t, Config{Memory: memory})
+		p := newPair(t, Config{Memory: memory, ConnWindow: 16 << 20})
 		c, s := p.open(1)
 		p.move(p.server, p.client)
 		message := strings.Repeat("x", 100<<10)
