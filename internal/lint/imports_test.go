@@ -30,6 +30,8 @@ var allowed = map[string][]string{
 	"runtime/flow":            {},
 	"runtime/wire":            {"runtime/codec", "runtime/compress", "runtime/flow", "runtime/rpc"},
 	"runtime/wire/thrift":     {"runtime/codec", "runtime/compress", "runtime/rpc", "runtime/wire"},
+	"runtime/observe":         {"runtime/rpc"},
+	"runtime/observe/admin":   {"runtime/observe"},
 	"runtime/listener":        {"runtime/rpc"},
 	"runtime/reader":          {"runtime/codec", "runtime/flow", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 	"runtime/handler":         {"runtime/codec", "runtime/rpc"},
