@@ -16,8 +16,8 @@ type deferral struct {
 }
 
 // park keeps a call until its Deferral is used or its context ends; either may have happened already.
-func (h *Handler) park(d *rpc.Deferral, it item, u Usage, now time.Time) {
-	p := &deferral{item: it, usage: u, since: now}
+func (h *Handler) park(d *rpc.Deferral, it item, u Usage) {
+	p := &deferral{item: it, usage: u, since: h.now()}
 	ctx := it.call.Context()
 	p.stop = context.AfterFunc(ctx, func() { d.End(rpc.Reply{Err: unanswered(ctx.Err())}) })
 	h.mu.Lock()
@@ -47,7 +47,7 @@ func unavailable() *rpc.Error {
 // unpark answers a call that was deferred. Close goes on waiting until the reply has been handed over.
 func (h *Handler) unpark(d *rpc.Deferral, p *deferral, r rpc.Reply) {
 	p.stop()
-	p.usage.Deferred = time.Since(p.since)
+	p.usage.Deferred = h.now().Sub(p.since)
 	h.answer(p.item, r, p.usage)
 	h.mu.Lock()
 	defer h.mu.Unlock()

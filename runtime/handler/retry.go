@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -28,7 +27,7 @@ func (h *Handler) tryLocked(c *rpc.Call, name string, out *answers) {
 	if c.Peer != nil && c.Peer.Identity.Kind != "" {
 		id.Identity = c.Peer.Identity.String()
 	}
-	e, v := h.retries.begin(&id, time.Now())
+	e, v := h.retries.begin(&id, h.now())
 	var err *rpc.Error
 	switch v {
 	case verdictRun:
@@ -82,7 +81,7 @@ func (h *Handler) giveUp(key retryKey, w *waiter) {
 	err := &rpc.Error{Code: rpc.Canceled, Message: "canceled while an earlier attempt was running"}
 	if w.call.Context().Err() == context.DeadlineExceeded {
 		err.Code, err.Message = rpc.DeadlineExceeded, "the deadline passed while an earlier attempt was running"
-		err.Stages.ServerQueue = time.Since(w.call.Received)
+		err.Stages.ServerQueue = h.now().Sub(w.call.Received)
 	}
 	w.call.Replier.Reply(w.call, rpc.Reply{Err: err})
 }
@@ -131,7 +130,7 @@ func (h *Handler) passOnLocked(key retryKey, out *answers) {
 func (h *Handler) record(c *rpc.Call, reply rpc.Reply) (o *RetryEntry) {
 	o = &RetryEntry{
 		ClientID: c.ClientID, Number: c.Number, Method: c.Handler.Method.FullName,
-		Completed: time.Now(), Err: reply.Err, Metadata: c.ReplyMetadata(),
+		Completed: h.now(), Err: reply.Err, Metadata: c.ReplyMetadata(),
 	}
 	if c.Peer != nil && c.Peer.Identity.Kind != "" {
 		o.Identity = c.Peer.Identity.String()
@@ -187,6 +186,6 @@ func (h *Handler) RestoreRetry(e *RetryEntry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.retries != nil {
-		h.retries.restore(e, time.Now())
+		h.retries.restore(e, h.now())
 	}
 }

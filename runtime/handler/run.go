@@ -47,7 +47,7 @@ func (h *Handler) run(w *worker, it item) {
 		invoked = true
 		c.Deferrals = h.deferrals
 		if !c.Deadline.IsZero() {
-			w.timed = c.Handler.Method
+			w.method = c.Handler.Method
 		}
 		reply, deferred = execute(c, args)
 	}
@@ -57,11 +57,15 @@ func (h *Handler) run(w *worker, it item) {
 
 // conclude ends a worker's part in a call. If the call is deferred, its reply is yet to come.
 func (h *Handler) conclude(w *worker, it item, reply rpc.Reply, deferred bool) {
-	now := time.Now()
-	w.usage.Handler, w.now = now.Sub(w.now), now
+	if w.timed {
+		now := h.now()
+		w.usage.Handler, w.now = now.Sub(w.now), now
+	} else {
+		w.now = time.Time{}
+	}
 	if d := it.call.TakeDeferral(); d != nil {
 		w.outcome = outcomeDeferred
-		h.park(d, it, w.usage, now)
+		h.park(d, it, w.usage)
 		switch {
 		case deferred:
 		case reply.Err != nil: // as the implementation wanted before it changed its mind
@@ -126,10 +130,10 @@ func methodName(c *rpc.Call) string {
 }
 
 // overdue returns the error of a call whose caller has stopped waiting while it was queued; nil if it has not.
-func (h *Handler) overdue(c *rpc.Call) *rpc.Error {
-	switch c.Context().Err() {
+func overdue(c *rpc.Call, now time.Time) *rpc.Error {
+	switch c.Ended(now) {
 	case context.DeadlineExceeded:
-		queued := time.Since(c.Received)
+		queued := now.Sub(c.Received)
 		err := refusal(rpc.DeadlineExceeded, fmt.Sprintf("the deadline passed while the call was queued for %v", queued.Round(time.Microsecond)))
 		err.Stages.ServerQueue = queued
 		return err
@@ -141,7 +145,7 @@ func (h *Handler) overdue(c *rpc.Call) *rpc.Error {
 
 // open decodes c's arguments, or says why the call is not to be executed.
 func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
-	if err := h.overdue(c); err != nil {
+	if err := overdue(c, w.now); err != nil {
 		w.outcome = outcomeExpired
 		if err.Code == rpc.Canceled {
 			w.outcome = outcomeCanceled

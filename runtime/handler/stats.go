@@ -26,6 +26,7 @@ type Stats struct {
 	Deferred  int // calls that were deferred and wait for their reply
 	Unsettled int // Deferrals that the application has yet to use; those of ended calls, too
 
+	// Of each call with a deadline, of all while callers are told apart or with Options.Exact, else of one in 8.
 	QueueTime              Timing // from a call's last byte until a worker takes it (RpcQueueTime)
 	ProcessingTime         Timing // of a worker (RpcProcessingTime)
 	DeferredProcessingTime Timing // from the implementation's return until the reply (DeferredRpcProcessingTime)
@@ -94,12 +95,12 @@ func (h *Handler) Stats() Stats {
 		QueueTime: c.queueTime, ProcessingTime: c.processingTime, DeferredProcessingTime: c.deferredTime,
 	}
 	if r := h.retries; r != nil {
-		r.expire(time.Now())
+		r.expire(h.now())
 		s.RetryCacheHit, s.RetryCacheUpdated, s.RetryCacheCleared, s.RetryCacheEvicted = r.hits, r.updates, r.cleared, r.evicted
 		s.RetryCacheCalls, s.RetryCacheBytes = len(r.entries), r.bytes
 	}
 	if h.callers != nil {
-		h.callers.advance(time.Now())
+		h.callers.advance(h.now())
 		s.Callers = h.callers.top(topCallers)
 	}
 	if q, ok := h.queue.(*fairQueue); ok {
@@ -138,22 +139,19 @@ func outcomeOf(r rpc.Reply) outcome {
 	return outcomeSuccess
 }
 
-// book counts a call that a worker is done with.
-func (c *counters) book(o outcome, took time.Duration) {
+// count counts a call that a worker is done with.
+func (c *counters) count(o outcome) {
 	switch o {
-	case outcomeExpired:
-		c.expired++
-		return
-	case outcomeCanceled:
-		c.canceled++
-		return
-	case outcomeShed:
-		c.shed++
-		return
 	case outcomeSuccess, outcomeFailure:
 		c.end(o)
+	case outcomeExpired:
+		c.expired++
+	case outcomeCanceled:
+		c.canceled++
+	case outcomeShed:
+		c.shed++
+	case outcomeDeferred: // counted when it ends
 	}
-	c.processingTime.add(took)
 }
 
 // end counts an answered call.
