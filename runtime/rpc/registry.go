@@ -92,8 +92,11 @@ func (r *Registry) Lookup(name []byte) *Handler { return r.full[string(name)] }
 // with the name.
 func (r *Registry) LookupThrift(name string) (*Handler, error) {
 	if service, method, ok := strings.Cut(name, ":"); ok {
-		if h := r.full[service+"."+method]; h != nil {
-			return h, nil
+		// The service counts as a whole: "a:b.c" is not the method c of a service a.b.
+		if _, known := r.names[service]; known {
+			if h := r.full[service+"."+method]; h != nil {
+				return h, nil
+			}
 		}
 		return nil, fmt.Errorf("no method %s in a service %s", method, service)
 	}

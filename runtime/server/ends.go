@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
 	"syscall"
 	"time"
 
@@ -18,12 +17,8 @@ import (
 // connection, the server's own end. A peer that stopped inside a frame goes to Info. What a peer was cut off for goes
 // to Warn, at most warnings lines a second, so that whoever abuses the server does not fill its disk.
 type ends struct {
-	log *slog.Logger
-
-	mu         sync.Mutex
-	second     time.Time // when the current one began
-	count      int       // lines in it
-	suppressed int       // lines left out since the last one
+	log      *slog.Logger
+	throttle throttle
 }
 
 const warnings = 20
@@ -38,7 +33,7 @@ func (e *ends) report(peer *rpc.Peer, reason error) {
 		attrs = append(attrs, slog.Int("uid", peer.UID), slog.Int("pid", peer.PID))
 	}
 	if level > slog.LevelDebug {
-		suppressed, ok := e.admit(time.Now())
+		suppressed, ok := e.throttle.admit(time.Now(), warnings)
 		if !ok {
 			return
 		}
@@ -47,22 +42,6 @@ func (e *ends) report(peer *rpc.Peer, reason error) {
 		}
 	}
 	e.log.LogAttrs(context.Background(), level, "server: connection ended", attrs...)
-}
-
-// admit reports whether a line may be written, and how many were not since the last one.
-func (e *ends) admit(now time.Time) (suppressed int, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if now.Sub(e.second) >= time.Second {
-		e.second, e.count = now, 0
-	}
-	if e.count == warnings {
-		e.suppressed++
-		return 0, false
-	}
-	e.count++
-	suppressed, e.suppressed = e.suppressed, 0
-	return suppressed, true
 }
 
 func levelOf(reason error) slog.Level {

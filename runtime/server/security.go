@@ -22,12 +22,18 @@ func (l link) Close(reason error) { l.conn.Close(reason) }
 func (s *Server) secure(st *stages) error {
 	s.opts.listener.HandshakeFailed = st.ends.report
 	s.opts.listener.Plaintext = plaintext
-	if s.opts.secrets == nil {
-		return nil
+	if s.opts.secrets != nil {
+		st.gate = auth.NewGate(s.opts.secrets, s.opts.logger)
+		s.opts.handler.Authorize = st.gate.Authorizer(s.opts.handler.Authorize)
+		if err := s.registry.Register(st.gate.Service()); err != nil {
+			return err
+		}
 	}
-	st.gate = auth.NewGate(s.opts.secrets, s.opts.logger)
-	s.opts.handler.Authorize = st.gate.Authorizer(s.opts.handler.Authorize)
-	return s.registry.Register(st.gate.Service())
+	if s.opts.handler.Authorize != nil {
+		a := &audit{log: s.opts.logger}
+		s.opts.handler.Authorize = a.wrap(s.opts.handler.Authorize)
+	}
+	return nil
 }
 
 const tlsOnly = "this port speaks TLS only: use a tls:// address"
