@@ -106,15 +106,18 @@ func (s *Stream) lend() (ok bool) {
 	return true
 }
 
-// grow doubles the window of a sender that is held up by it, while the reader keeps up and there is memory.
+// grow doubles the window of a sender that is held up by it, if there is memory, and if the reader keeps up: it has taken
+// half of this window out, and has less than half before it.
 func (s *Stream) grow(backlog uint64) {
 	w := s.received.Window()
-	if backlog >= w/2 || w >= s.mux.config.MaxWindow {
+	consumed := s.received.Received() - s.received.Buffered()
+	if backlog >= w/2 || consumed-s.grown < w/2 || w >= s.mux.config.MaxWindow {
 		return
 	}
 	larger := min(2*w, s.mux.config.MaxWindow)
 	if s.memory.Grow(larger - w) {
 		s.received.Resize(larger)
+		s.grown = consumed
 		s.announce()
 	}
 }

@@ -73,6 +73,7 @@ type Stream struct {
 	partCost uint64 // what it was charged
 	more     bool   // a message is incomplete
 	lent     uint64 // of the oldest message's cost: counted as consumed, and reserved besides the window
+	grown    uint64 // how much was consumed when the window last grew
 	wanted   bool   // Recv has returned ErrWait
 	inCredit bool   // in mux.credit
 }
