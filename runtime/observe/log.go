@@ -2,8 +2,6 @@ package observe
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,17 +12,17 @@ import (
 // Log returns Events that log what an operator may have to look at:
 //
 //   - Warn: slow calls; calls that failed with Unknown, Internal or DataLoss, which are the server's own faults.
-//   - Info: TLS handshakes that failed; calls that were refused for want of an identity or a permission.
-//   - Debug: connections that begin, peers that leave before the end of a handshake.
+//   - Debug: connections that begin.
 //
-// The server itself logs why connections end, and the stacks of panics. What others can cause is limited to 20 lines a
-// second of each kind; the next line then says how many were left out. l's handler is called on event loops: one that
-// writes to a slow place should have a buffer. nil stands for slog.Default.
+// The server itself logs why connections and handshakes end, calls that were denied, and the stacks of panics; Log does
+// not say it again. There are at most 20 lines a second of each kind of Warn; the next one then says how many were left
+// out. l's handler is called on event loops: one that writes to a slow place should have a buffer. nil stands for
+// slog.Default.
 func Log(l *slog.Logger) Events {
 	if l == nil {
 		l = slog.Default()
 	}
-	var slow, failed, denied, handshakes limiter
+	var slow, failed limiter
 	ctx := context.Background()
 	return Events{
 		ConnOpened: func(c ConnOpened) {
@@ -32,29 +30,12 @@ func Log(l *slog.Logger) Events {
 				l.LogAttrs(ctx, slog.LevelDebug, "rpc: connection opened", peerAttr(c.Peer))
 			}
 		},
-		HandshakeFailed: func(f HandshakeFailed) {
-			level := slog.LevelInfo
-			if errors.Is(f.Err, io.EOF) {
-				level = slog.LevelDebug
-			}
-			if l.Enabled(ctx, level) {
-				handshakes.log(l, time.Now(), level, "rpc: handshake failed", peerAttr(f.Peer), slog.Any("error", f.Err))
-			}
-		},
 		CallDone: func(c CallDone) {
-			level, lim, text := slog.LevelWarn, &failed, "rpc: call failed"
 			switch c.Code() {
 			case rpc.Unknown, rpc.Internal, rpc.DataLoss:
-			case rpc.PermissionDenied, rpc.Unauthenticated:
-				if c.Err.Execution != rpc.NotExecuted {
-					return // what an implementation says is between it and its caller
+				if l.Enabled(ctx, slog.LevelWarn) {
+					failed.log(l, c.Done, slog.LevelWarn, "rpc: call failed", callAttrs(&c)...)
 				}
-				level, lim, text = slog.LevelInfo, &denied, "rpc: call denied"
-			default:
-				return
-			}
-			if l.Enabled(ctx, level) {
-				lim.log(l, c.Done, level, text, callAttrs(&c)...)
 			}
 		},
 		SlowCall: func(s SlowCall) {

@@ -2,9 +2,7 @@ package observe_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -51,9 +49,7 @@ func TestLog(t *testing.T) {
 		{"success", with(nil), ""},
 		{"the caller's mistake", with(failure(rpc.InvalidArgument, rpc.Executed)), ""},
 		{"overload", with(failure(rpc.ResourceExhausted, rpc.NotExecuted)), ""},
-		{"denied by the implementation", with(failure(rpc.PermissionDenied, rpc.Executed)), ""},
-		{"denied", with(failure(rpc.PermissionDenied, rpc.NotExecuted)),
-			`level=INFO msg="rpc: call denied" method=Echo.echo code=permission_denied` + peer + times + ` error="so it is"`},
+		{"denied, which the server logs", with(failure(rpc.PermissionDenied, rpc.NotExecuted)), ""},
 		{"the server's fault", with(failure(rpc.Internal, rpc.Executed)),
 			`level=WARN msg="rpc: call failed" method=Echo.echo code=internal` + peer + times + ` error="so it is"`},
 		{"slow", func(e observe.Events) {
@@ -66,12 +62,6 @@ func TestLog(t *testing.T) {
 		{"a name of the peer's", func(e observe.Events) {
 			e.CallDone(observe.CallDone{Name: "x\ny" + strings.Repeat("z", 500), Err: failure(rpc.Unknown, rpc.Executed)})
 		}, `level=WARN msg="rpc: call failed" method="x\ny` + strings.Repeat("z", 125) + `" code=unknown queue=0s processing=0s response=0s error="so it is"`},
-		{"handshake", func(e observe.Events) {
-			e.HandshakeFailed(observe.HandshakeFailed{Peer: &rpc.Peer{Network: "tls", Address: "a"}, Err: errors.New("no certificate")})
-		}, `level=INFO msg="rpc: handshake failed" peer.network=tls peer.address=a peer.identity=anonymous error="no certificate"`},
-		{"handshake, gone", func(e observe.Events) {
-			e.HandshakeFailed(observe.HandshakeFailed{Peer: &rpc.Peer{Network: "unix"}, Err: io.EOF})
-		}, `level=DEBUG msg="rpc: handshake failed" peer.network=unix peer.identity=anonymous error=EOF`},
 		{"opened", func(e observe.Events) { e.ConnOpened(observe.ConnOpened{Peer: web}) }, `level=DEBUG msg="rpc: connection opened"` + peer},
 	} {
 		l, b := logger(slog.LevelDebug)
@@ -103,7 +93,7 @@ func TestLogIsLimited(t *testing.T) {
 		t.Error("lines own up to suppressing lines that come later")
 	}
 	b.Reset()
-	e.CallDone(observe.CallDone{Method: echo, Done: now, Err: failure(rpc.PermissionDenied, rpc.NotExecuted)})
+	e.SlowCall(observe.SlowCall{CallDone: observe.CallDone{Method: echo, Done: now}})
 	if b.Len() == 0 {
 		t.Error("one kind of line uses up the room of another")
 	}
