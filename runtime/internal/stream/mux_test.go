@@ -1,0 +1,215 @@
+package stream
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/kuafu-rpc/kuafu/runtime/flow"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// A window grows when it holds the sender up and the reader keeps up, as far as memory goes.
+func TestGrowth(t *testing.T) {
+	run := func(memory *flow.Budget, reads bool) uint64 {
+		p := newPair(t, Config{Memory: memory, ConnWindow: 16 << 20})
+		c, s := p.open(1)
+		p.move(p.server, p.client)
+		message := strings.Repeat("x", 100<<10)
+		for range 1000 {
+			if c.Pending() == 0 {
+				send(t, c, message)
+			}
+			f, ok := p.client.Next()
+			if !ok { // a long way: credit comes when all that there was is used up
+				if p.move(p.server, p.client) == "" {
+					break
+				}
+				continue
+			}
+			put(t, p.server, f)
+			for reads {
+				if _, err := s.Recv(); err != nil {
+					break
+				}
+			}
+		}
+		if held := s.memory.Held(); held < s.received.Window() {
+			t.Errorf("%v", s)
+		}
+		return s.received.Window()
+	}
+	if got := run(flow.NewBudget(nil, 1<<30), true); got != DefaultMaxWindow {
+		t.Errorf("the window becomes %d", got)
+	}
+	if got := run(flow.NewBudget(nil, 1<<30), false); got != DefaultWindow {
+		t.Errorf("without a reader it becomes %d", got)
+	}
+	if got := run(flow.NewBudget(nil, 1<<20), true); got != 2*DefaultWindow { // the client has a window of it too
+		t.Errorf("with little memory it becomes %d", got)
+	}
+}
+
+// Under pressure a stream gets the least window, and then none.
+func TestOpenWithoutMemory(t *testing.T) {
+	m := NewMux(Config{Memory: flow.NewBudget(nil, DefaultWindow+wire.MinWindow)}, 1<<20)
+	for i, want := range []uint64{DefaultWindow, wire.MinWindow, 0} {
+		s, err := m.Open(Options{Receives: true})
+		if want == 0 {
+			var e *rpc.Error
+			if !errors.As(err, &e) || e.Code != rpc.ResourceExhausted || e.Execution != rpc.NotExecuted {
+				t.Errorf("%v", err)
+			}
+		} else if err != nil || s.Window() != want {
+			t.Errorf("stream %d: %v, %v", i, s, err)
+		}
+	}
+}
+
+func TestMaxStreams(t *testing.T) {
+	m := NewMux(Config{MaxStreams: 2}, 1<<20)
+	first, _ := m.Open(Options{})
+	m.Start(first, 1)
+	second, _ := m.Open(Options{})
+	if _, err := m.Open(Options{}); rpc.CodeOf(err) != rpc.ResourceExhausted {
+		t.Errorf("%v", err)
+	}
+	second.Discard() // it never started
+	if _, ok := m.Next(); ok {
+		t.Error("a reset for a stream that nobody knows")
+	}
+	if _, err := m.Open(Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A message larger than the memory cannot wait for it, or all could wait for each other.
+func TestMessageLargerThanMemory(t *testing.T) {
+	p := newPair(t, Config{Memory: flow.NewBudget(nil, 3*DefaultWindow)}) // one window is left
+	c, s := p.open(1)
+	p.move(p.server, p.client)
+	send(t, c, strings.Repeat("x", 3*DefaultWindow))
+	for range 10 {
+		p.move(p.client, p.server)
+		s.Recv()
+		p.move(p.server, p.client)
+	}
+	wantError(t, s, rpc.ResourceExhausted)
+	wantError(t, c, rpc.ResourceExhausted)
+}
+
+// Nobody reads 1000 streams, which are sent as much as they take; another one goes on as if they were not there.
+func TestUnreadStreams(t *testing.T) {
+	memory := flow.NewBudget(nil, 2*1001*wire.MinWindow) // of both sides
+	p := newPair(t, Config{Memory: memory, Window: wire.MinWindow, MaxWindow: wire.MinWindow})
+	for id := range uint64(1000) {
+		c, _ := p.open(id + 1)
+		c.Send(make([]byte, 2*wire.MinWindow), false)
+	}
+	for p.move(p.client, p.server) != "" {
+		p.move(p.server, p.client)
+	}
+	c, s := p.open(1001)
+	message := strings.Repeat("x", 10_000)
+	for range 1000 {
+		send(t, c, message)
+		p.move(p.client, p.server)
+		wantMessage(t, s, message)
+		p.move(p.server, p.client)
+	}
+	if memory.Used() != memory.Limit() || s.received.Received() < 1000*10_000 {
+		t.Errorf("%v, %v", memory, s)
+	}
+}
+
+// Streams take turns, by bytes: one with large messages does not keep those with small ones waiting, nor the reverse.
+func TestFairness(t *testing.T) {
+	p := newPair(t, Config{ConnWindow: 8 << 20})
+	bytes := map[uint64]int{}
+	for id := uint64(1); id <= 3; id++ {
+		c, _ := p.open(id)
+		p.move(p.server, p.client)
+		p.client.Credit(id, 4<<20)
+		if id == 1 {
+			send(t, c, strings.Repeat("x", 2<<20))
+			continue
+		}
+		for range 2000 {
+			send(t, c, strings.Repeat("y", 1000))
+		}
+	}
+	for range 400 { // six turns or so
+		f, ok := p.client.Next()
+		if !ok {
+			t.Fatal("nothing to send")
+		}
+		bytes[f.ID] += len(f.Payload)
+	}
+	for id, n := range bytes {
+		if n < 100<<10 || n > 400<<10 {
+			t.Errorf("stream %d has sent %d: %v", id, n, bytes)
+		}
+	}
+}
+
+// Credit and ends of streams do not wait for the connection's credit.
+func TestUrgentFramesPassBulk(t *testing.T) {
+	p := newPair(t, Config{})
+	p.client.sent = flow.NewSender(100)
+	bulk, _ := p.open(1)
+	other, _ := p.open(2)
+	send(t, bulk, "more than there is credit for: "+strings.Repeat("x", 100))
+	if f, _ := p.client.Next(); len(f.Payload) != 100-wire.DataOverhead || f.Flags != wire.FlagMore {
+		t.Errorf("%v", &f)
+	}
+	other.CloseSend()
+	if f, ok := p.client.Next(); !ok || f.ID != 2 || f.Flags != wire.FlagEnd {
+		t.Errorf("%v, %v", &f, ok)
+	}
+	if f, ok := p.client.Next(); ok {
+		t.Errorf("%v without credit", &f)
+	}
+	if p.client.Ready() {
+		t.Error("ready for nothing")
+	}
+	p.client.Credit(0, 1000)
+	if f, ok := p.client.Next(); !ok || f.ID != 1 || !f.Drained || bulk.Pending() != 0 {
+		t.Errorf("%v after credit came", &f)
+	}
+}
+
+func TestControlFloods(t *testing.T) {
+	flood := func(f func(m *Mux, i int) error) bool {
+		p := newPair(t, Config{MaxStreams: 10})
+		p.open(1)
+		for i := range 5000 {
+			if err := f(p.server, i); err != nil {
+				var broken *wire.ConnError
+				return errors.As(err, &broken) && broken.Code == rpc.ResourceExhausted && i >= maxControl
+			}
+		}
+		return false
+	}
+	if !flood(func(m *Mux, i int) error { return m.Credit(1, 5) }) {
+		t.Error("old credit for ever")
+	}
+	if !flood(func(m *Mux, i int) error { _, err := m.Reset(77, wire.Reset{}); return err }) {
+		t.Error("resets of nothing for ever")
+	}
+	if !flood(func(m *Mux, i int) error {
+		s, err := m.Open(Options{Receives: true, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Start(s, uint64(i+100))
+		_, err = m.Data(wire.FrameHeader{Kind: wire.KindData, Flags: wire.FlagEnd, Stream: s.id}, nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = m.Data(wire.FrameHeader{Kind: wire.KindData, Flags: wire.FlagEnd, Stream: s.id}, nil, false)
+		return err
+	}) {
+		t.Error("streams that have to be reset for ever")
+	}
+}
