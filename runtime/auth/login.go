@@ -254,11 +254,11 @@ func NewCredentials(user, secret string) (*Credentials, error) {
 	return &Credentials{user: user, secret: secret}, nil
 }
 
-// String returns the name, and never the secret.
-func (c *Credentials) String() string { return c.user + " (secret not shown)" }
+// String returns the user's name.
+func (c *Credentials) String() string { return c.user }
 
 // GoString implements fmt.GoStringer.
-func (c *Credentials) GoString() string { return "auth.Credentials{" + c.String() + "}" }
+func (c *Credentials) GoString() string { return "auth.Credentials{" + c.user + "}" }
 
 // Format implements fmt.Formatter, so that no verb prints the fields.
 func (c *Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
