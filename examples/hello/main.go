@@ -18,6 +18,8 @@ import (
 
 	"github.com/kuafu-rpc/kuafu/examples/hello/greeter"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
+	"github.com/kuafu-rpc/kuafu/service/health"
+	"github.com/kuafu-rpc/kuafu/service/reflection"
 )
 
 func main() {
@@ -44,7 +46,11 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 // serve runs the server until ctx is done, and then lets the calls that it has taken finish.
 func serve(ctx context.Context, addresses ...string) error {
 	srv := server.New()
-	if err := srv.Register(greeter.NewGreeterService(newConcierge())); err != nil {
+	status := new(health.Reporter)
+	status.Set("Greeter", health.StatusServing)
+	// The last two are for the kuafu command, and for whoever else looks after servers.
+	err := srv.Register(greeter.NewGreeterService(newConcierge()), health.NewService(status), reflection.NewService(srv))
+	if err != nil {
 		return err
 	}
 	stopped := make(chan error, 1)

@@ -18,10 +18,11 @@ var allowed = map[string][]string{
 	"cmd/rpcgen":              {"idl", "idl/schema", "gen"},
 	"cmd/kuafu":               {"idl", "idl/schema", "idl/schemajson", "dynamic", "service/...", "runtime/..."},
 	"dynamic":                 {"idl", "idl/schema", "runtime/codec"},
+	"dynamic/internal":        {"runtime/codec", "runtime/rpc"}, // generated code
 	"service/health":          {"runtime/codec", "runtime/rpc"},
 	"service/reflection":      {"idl", "idl/schema", "idl/schemajson", "runtime/codec", "runtime/rpc"},
 	"internal/lint":           {},
-	"examples":                {"runtime/...", "examples/..."},
+	"examples":                {"runtime/...", "service/...", "examples/..."},
 	"internal/testpki":        {}, // for tests
 	"runtime/auth":            {"runtime/codec", "runtime/rpc"},
 	"runtime/codec":           {},
@@ -35,7 +36,7 @@ var allowed = map[string][]string{
 	"runtime/listener":        {"runtime/rpc"},
 	"runtime/reader":          {"runtime/codec", "runtime/flow", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 	"runtime/handler":         {"runtime/codec", "runtime/rpc"},
-	"runtime/responder":       {"runtime/rpc"},
+	"runtime/responder":       {"runtime/observe", "runtime/rpc"},
 	"runtime/internal/stream": {"runtime/flow", "runtime/rpc", "runtime/wire"},
 	"runtime/server":          {"runtime/..."},
 	"runtime/client":          {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},

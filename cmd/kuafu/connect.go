@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kuafu-rpc/kuafu/runtime/client"
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+const defaultTimeout = 10 * time.Second
+
+// target is the server that a command speaks to, and how.
+type target struct {
+	address     string
+	timeout     time.Duration
+	thrift      string
+	connections int
+}
+
+func (t *target) flags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&t.timeout, "timeout", defaultTimeout, "how long connecting, and then each call, may take")
+	cmd.Flags().StringVar(&t.thrift, "thrift", "", `speak to a stock Thrift server in this `+"`dialect`"+`: words of framed, unframed or header; binary or
+compact; nonstrict; multiplexed. Those left out are framed and binary`)
+	t.connections = 1
+}
+
+// dial connects. service is the one that will be called, which multiplexed Thrift servers want to know.
+func (t *target) dial(ctx context.Context, service string) (*client.Client, error) {
+	address := t.address
+	if !strings.Contains(address, "://") {
+		address = "tcp://" + address
+	}
+	opts := []client.Option{client.WithConnections(t.connections), client.WithDialTimeout(t.timeout)}
+	if t.thrift != "" {
+		dialect, err := parseDialect(t.thrift, service)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, client.WithThrift(*dialect))
+	}
+	dialing, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	conn, err := client.Dial(dialing, address, opts...)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, errInterrupted
+		}
+		var failure *rpc.Error
+		if errors.As(err, &failure) {
+			if failure.Cause != nil { // the message also says when the client would try again, which it will not
+				failure = &rpc.Error{Code: failure.Code, Message: "connecting to " + address + ": " + failure.Cause.Error()}
+			}
+			return nil, connectionError{failure}
+		}
+		return nil, usageError{err} // of the address or the options
+	}
+	return conn, nil
+}
+
+// parseDialect reads the value of --thrift.
+func parseDialect(words, service string) (*client.Thrift, error) {
+	t := new(client.Thrift)
+	for word := range strings.SplitSeq(words, ",") {
+		switch word {
+		case "framed":
+			t.Transport = client.Framed
+		case "unframed":
+			t.Transport = client.Unframed
+		case "header":
+			t.Transport = client.Header
+		case "binary":
+			t.Encoding = codec.Binary
+		case "compact":
+			t.Encoding = codec.Compact
+		case "nonstrict":
+			t.NonStrict = true
+		case "multiplexed":
+			t.Service = service
+		default:
+			return nil, usagef("--thrift: unknown word %q: want framed, unframed, header, binary, compact, nonstrict or multiplexed", word)
+		}
+	}
+	if t.NonStrict && t.Encoding != codec.Binary {
+		return nil, usageError{errors.New("--thrift: only binary can be nonstrict")}
+	}
+	return t, nil
+}
