@@ -19,6 +19,7 @@ type call struct {
 	frame  []byte // scratch for the encoded call
 	timer  *time.Timer
 	native wire.CallOptions
+	trace  [rpc.TraceContextSize]byte // what native.Trace points to
 
 	// The caller's, about its attempts.
 	retry      rpc.Retry     // the method's, as far as it can be kept

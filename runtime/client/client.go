@@ -245,6 +245,9 @@ func (c *Client) prepare(k *call, m *rpc.Method) error {
 			*k.sink = rpc.Metadata{}
 		}
 	}
+	if t, ok := rpc.TraceFrom(k.bounds.ctx); ok {
+		k.native.Trace = rpc.AppendTraceContext(k.trace[:0], t)
+	}
 	return nil
 }
 

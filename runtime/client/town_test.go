@@ -226,3 +226,12 @@ func failed(t testing.TB, err error) *rpc.Error {
 	}
 	return e
 }
+
+// withMetadata returns the frame of a reply that carries from=server.
+func withMetadata(id uint64, r rpc.Reply) []byte {
+	c := &rpc.Call{ID: id, Handler: &rpc.Handler{Method: echo}}
+	if err := rpc.SetReplyMetadata(c.Context(), "from", "server"); err != nil {
+		panic(err)
+	}
+	return new(wire.Dialect).AppendReply(nil, c, r)
+}
