@@ -41,6 +41,7 @@ type Method struct {
 	Name     string // "echo", as in the IDL
 	FullName string // "Echo.echo": the one id that routing, authorization, metrics and logs use
 	Oneway   bool
+	Stream   StreamMode
 	Retry    Retry
 	Timeout  time.Duration // from (timeout = "500ms"); 0 if unset. A client applies it where the context has no deadline
 	Priority Priority
@@ -58,6 +59,10 @@ type Handler struct {
 	// the implementation returned, in which case err is that exception too. Any other error comes with a nil result.
 	// For a oneway method the result is nil.
 	Invoke func(ctx context.Context, args codec.Decodable) (result codec.Encodable, err error)
+
+	// Open is Invoke for a method with a Stream mode, which has no Invoke: it runs the implementation for as long as the
+	// stream lasts, and its result is the stream's reply. s must not be used after it has returned.
+	Open func(ctx context.Context, args codec.Decodable, s Stream) (result codec.Encodable, err error)
 }
 
 // Service is a set of handlers under one name. Generated NewXService functions make it from an implementation.

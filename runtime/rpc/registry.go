@@ -29,7 +29,7 @@ func (r *Registry) Register(s *Service) error {
 	seen := make(map[string]bool, len(s.Handlers))
 	for i := range s.Handlers {
 		h := &s.Handlers[i]
-		if h.Method == nil || h.NewArgs == nil || h.Invoke == nil {
+		if h.Method == nil || h.NewArgs == nil || (h.Invoke == nil) == (h.Open == nil) || (h.Open == nil) != (h.Method.Stream == StreamNone) {
 			return fmt.Errorf("rpc: service %s: handler %d is incomplete", s.Name, i)
 		}
 		if seen[h.Method.Name] {
