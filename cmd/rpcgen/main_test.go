@@ -381,3 +381,19 @@ func TestProcess(t *testing.T) {
 		t.Errorf("mode %v, want that of any new file, %v", written.Mode(), plain.Mode())
 	}
 }
+
+// TestNoEmbed: the text of the IDL is in the Go file unless it is asked not to be.
+func TestNoEmbed(t *testing.T) {
+	tree(t, map[string]string{"go.mod": "module m\n", "a.idl": "// a remark\n"})
+	for _, test := range []struct {
+		args []string
+		want bool
+	}{{[]string{"a.idl"}, true}, {[]string{"--no-embed-idl", "a.idl"}, false}} {
+		if status, _, stderr := rpcgen(test.args...); status != 0 {
+			t.Fatal(stderr)
+		}
+		if got := strings.Contains(read(t, "a/a_gen.go"), "a remark"); got != test.want {
+			t.Errorf("%q: the remark is there: %v", test.args, got)
+		}
+	}
+}
