@@ -65,7 +65,7 @@ type CallDone struct {
 	Trace  rpc.TraceContext
 	Oneway bool
 	Retry  uint32 // 0 for the first attempt
-	Unsent bool   // the connection ended before the reply was written
+	Unsent bool   // the connection ended before it was the reply's turn to be written
 
 	Received   time.Time     // when its last byte was read
 	Done       time.Time     // when its reply was written; for a oneway call, when it had been run

@@ -182,7 +182,7 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 }
 
 func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
-	c := &rpc.Call{ID: h.Stream, Oneway: h.Flags&wire.FlagOneway != 0, Dialect: n.dialect, Replier: s}
+	c := &rpc.Call{ID: h.Stream, Oneway: h.Flags&wire.FlagOneway != 0, Received: s.now, Dialect: n.dialect, Replier: s}
 	if c.ID <= s.last() {
 		return &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("call %d after call %d", c.ID, s.last())}
 	}
@@ -197,7 +197,8 @@ func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
 	}
 	c.Body = payload[h.HeaderLen:]
 	c.Encoding, c.Compression, c.RawSize = ch.Encoding, ch.Compression, ch.RawSize
-	c.ClientID, c.Retry, c.Metadata = n.client, ch.Retry, ch.Metadata
+	c.ClientID, c.Retry, c.Number = n.client, ch.Retry, ch.Number
+	c.Metadata, c.Trace = ch.Metadata, ch.Trace
 	if ch.HasClientID {
 		c.ClientID = ch.ClientID
 	}
@@ -205,6 +206,7 @@ func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
 		c.Deadline = s.now.Add(ch.Timeout)
 	}
 	if c.Handler = s.config.Registry.Lookup(ch.Method); c.Handler == nil {
+		c.Name = string(ch.Method)
 		s.refuse(c, rpc.NewError(rpc.Unimplemented, s.config.Registry.Explain(ch.Method)))
 		return nil
 	}

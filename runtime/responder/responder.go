@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/kuafu-rpc/kuafu/runtime/observe"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -26,6 +27,9 @@ type Options struct {
 	// MaxPending is how many bytes of output a connection may have waiting before it is given up as a slow consumer;
 	// default 64 MiB.
 	MaxPending int
+
+	// Events' CallDone is called for every call, when its reply has been written or the connection has ended.
+	Events observe.Events
 
 	// Logger gets the stack of a result whose encoding panicked; default slog.Default.
 	Logger *slog.Logger
@@ -90,10 +94,14 @@ type Responder struct {
 	pending []segment
 	bytes   int // in pending and writing
 	closed  bool
+	endings []ending // in the order of their replies; empty unless somebody wants to know
+	queued  uint64   // bytes since the connection began
+	written uint64   // likewise
 
 	// Owned by the loop.
 	writing []segment
 	vector  [][]byte
+	told    []ending // which Written is telling
 }
 
 // segment is a piece of output: a shared batch, which goes back to the factory, or one reply's own buffer.
@@ -104,14 +112,22 @@ type segment struct {
 
 // Reply implements rpc.Replier.
 func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
+	var end *ending
+	if r.factory.opts.Events.CallDone != nil {
+		end = new(ending)
+		end.note(c, reply)
+	}
 	c.Cancel(context.Canceled) // for those who still hold the handler's context
 	if !c.WantsReply() {
+		if end != nil {
+			end.tell(&r.factory.opts.Events, true, end.done.Done)
+		}
 		return
 	}
 	scratch := r.factory.scratch.Get().(*[]byte)
 	b := r.factory.encode((*scratch)[:0], c, reply)
 	own := len(b) > shareLimit
-	r.append(b, own)
+	r.append(b, own, end)
 	grown := cap(b) > cap(*scratch)
 	switch {
 	case !own && cap(b) <= maxScratch:
@@ -143,26 +159,42 @@ func methodName(c *rpc.Call) string {
 }
 
 // Send queues bytes that are no reply, such as a control frame. b is copied.
-func (r *Responder) Send(b []byte) { r.append(b, false) }
+func (r *Responder) Send(b []byte) { r.append(b, false, nil) }
 
-// append queues b, as it is if own is set, else copied into a shared batch.
-func (r *Responder) append(b []byte, own bool) {
+// append queues b, as it is if own is set, else copied into a shared batch. end is of the call that b answers, nil if
+// nobody wants to know.
+func (r *Responder) append(b []byte, own bool, end *ending) {
 	if len(b) == 0 {
+		if end != nil { // a dialect that has nothing to say about this
+			end.tell(&r.factory.opts.Events, true, end.done.Done)
+		}
 		return
 	}
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
+		if end != nil {
+			r.tellUnsent([]ending{*end})
+		}
 		return
 	}
 	if r.bytes+len(b) > r.factory.opts.MaxPending {
 		r.closed = true
-		r.dropLocked()
+		lost := r.dropLocked()
 		r.mu.Unlock()
 		r.conn.Abort(ErrSlowConsumer)
+		if end != nil {
+			lost = append(lost, *end)
+		}
+		r.tellUnsent(lost)
 		return
 	}
 	r.bytes += len(b)
+	r.queued += uint64(len(b))
+	if end != nil {
+		end.after, end.done.ReplyBytes = r.queued, len(b)
+		r.endings = append(r.endings, *end)
+	}
 	wake := len(r.pending) == 0
 	if own {
 		r.pending = append(r.pending, segment{b: b})
@@ -223,7 +255,10 @@ func (r *Responder) Written() {
 	r.writing, r.vector = r.writing[:0], r.vector[:0]
 	r.mu.Lock()
 	r.bytes -= size
+	r.written += uint64(size)
+	r.takeWrittenLocked()
 	r.mu.Unlock()
+	r.tellWritten()
 }
 
 // Pending returns how many bytes wait to be written.
@@ -238,13 +273,18 @@ func (r *Responder) Pending() int {
 func (r *Responder) Close() {
 	r.mu.Lock()
 	r.closed = true
-	r.dropLocked()
+	lost := r.dropLocked()
 	r.mu.Unlock()
+	r.tellUnsent(lost)
 }
 
-func (r *Responder) dropLocked() {
+// dropLocked drops what is pending and returns the calls whose replies are lost with it. Those that the loop is writing
+// count as lost, too: nobody will know.
+func (r *Responder) dropLocked() (lost []ending) {
 	for _, s := range r.pending {
 		r.bytes -= len(s.b)
 	}
 	r.pending = nil
+	lost, r.endings = r.endings, nil
+	return lost
 }
