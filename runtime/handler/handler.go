@@ -49,6 +49,7 @@ type worker struct {
 	count uint // of calls taken
 
 	// Of the call in hand.
+	item     item
 	timed    bool
 	usage    Usage
 	hopeless bool        // it is not worth starting
@@ -241,19 +242,28 @@ func (h *Handler) dropEndedLocked(out *answers) bool {
 	return drops > 0
 }
 
-// takeLocked returns the call that is next; ok is false if there is none.
-func (h *Handler) takeLocked() (it item, ok bool) {
-	for len(h.old) > 0 {
-		if it, ok = h.old[0].pop(); ok {
-			h.queued--
-			return it, true
-		}
+// takeLocked gives w the call that is next, if there is one.
+func (h *Handler) takeLocked(w *worker) bool {
+	if h.queued == 0 {
+		return false
+	}
+	h.queued--
+	h.busy++
+	w.count++
+	for len(h.old) > 0 && h.old[0].size() == 0 {
 		h.old = h.old[1:]
 	}
-	if it, ok = h.queue.pop(); ok {
-		h.queued--
+	if len(h.old) > 0 {
+		w.item, _ = h.old[0].pop()
+	} else {
+		w.item, _ = h.queue.pop()
 	}
-	return it, ok
+	w.hopeless, w.method, w.outcome = false, nil, 0
+	w.timed = h.opts.Exact || w.item.caller != nil || !w.item.call.Deadline.IsZero() || w.count%sample == 0
+	if w.timed {
+		h.clockLocked(w)
+	}
+	return true
 }
 
 // wakeLocked gets one more worker going if there is work for it. Only one wake-up is on its way at a time: the woken
@@ -294,14 +304,14 @@ func (h *Handler) work(w *worker) {
 		w.now = time.Time{}
 		h.mu.Lock()
 		h.waking = false
-		for it, ok := h.takeLocked(); ok; it, ok = h.takeLocked() {
-			h.beginLocked(w, it)
+		for h.takeLocked(w) {
 			h.wakeLocked()
 			h.mu.Unlock()
-			h.run(w, it)
+			h.run(w)
 			h.mu.Lock()
 			h.bookLocked(w)
 		}
+		w.item = item{} // an idle worker must not keep the last call alive
 		if h.closed {
 			h.started--
 			h.endLocked()
@@ -315,21 +325,15 @@ func (h *Handler) work(w *worker) {
 }
 
 // sample is how many calls share one look at the clock, where nothing but the statistics needs the time.
-const sample = 8
+const sample = 16
 
-// beginLocked notes that w has taken a call from the queue.
-func (h *Handler) beginLocked(w *worker, it item) {
-	h.busy++
-	c := it.call
-	w.usage, w.hopeless, w.method, w.outcome = Usage{}, false, nil, 0
-	w.count++
-	w.timed = h.opts.Exact || it.caller != nil || !c.Deadline.IsZero() || w.count%sample == 0
-	if !w.timed {
-		return
-	}
+// clockLocked notes how long the call that w has taken was queued, and what that means.
+func (h *Handler) clockLocked(w *worker) {
+	c := w.item.call
 	if w.now.IsZero() {
 		w.now = h.now()
 	}
+	w.usage = Usage{}
 	if !c.Received.IsZero() {
 		w.usage.Queue = max(0, w.now.Sub(c.Received))
 	}

@@ -27,8 +27,7 @@ type Options struct {
 	// Retries configures the memory for at-most-once calls.
 	Retries Retries
 
-	// Exact makes every call timed. Default: where only Stats wants to know, one in 8; the clock is asked for the others
-	// no more than it has to be.
+	// Exact makes every call timed. Default: where only Stats wants to know, one in 16.
 	Exact bool
 
 	// Authorize, if not nil, decides about every call before its arguments are decoded.

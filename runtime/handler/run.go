@@ -18,8 +18,8 @@ func refusal(code rpc.Code, message string) *rpc.Error {
 
 // run takes one call from its bytes to its reply. Whatever user code does, short of ending the process, the call gets
 // one: generated code and implementations may panic, and even end the goroutine, as testing's FailNow does.
-func (h *Handler) run(w *worker, it item) {
-	c := it.call
+func (h *Handler) run(w *worker) {
+	c := w.item.call
 	invoked, returned := false, false
 	defer func() {
 		if returned {
@@ -36,7 +36,7 @@ func (h *Handler) run(w *worker, it item) {
 		}
 		// What the panic says may hold secrets; it stays in the log.
 		h.opts.Logger.Error("handler: "+err.Message, "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
-		h.conclude(w, it, rpc.Reply{Err: err}, false)
+		h.conclude(w, rpc.Reply{Err: err}, false)
 	}()
 	args, refusal := h.open(w, c)
 	var reply rpc.Reply
@@ -52,20 +52,21 @@ func (h *Handler) run(w *worker, it item) {
 		reply, deferred = execute(c, args)
 	}
 	returned = true
-	h.conclude(w, it, reply, deferred)
+	h.conclude(w, reply, deferred)
 }
 
-// conclude ends a worker's part in a call. If the call is deferred, its reply is yet to come.
-func (h *Handler) conclude(w *worker, it item, reply rpc.Reply, deferred bool) {
+// conclude ends a worker's part in its call. If the call is deferred, its reply is yet to come.
+func (h *Handler) conclude(w *worker, reply rpc.Reply, deferred bool) {
+	it := &w.item
 	if w.timed {
 		now := h.now()
 		w.usage.Handler, w.now = now.Sub(w.now), now
 	} else {
-		w.now = time.Time{}
+		w.usage, w.now = Usage{}, time.Time{}
 	}
 	if d := it.call.TakeDeferral(); d != nil {
 		w.outcome = outcomeDeferred
-		h.park(d, it, w.usage)
+		h.park(d, *it, w.usage)
 		switch {
 		case deferred:
 		case reply.Err != nil: // as the implementation wanted before it changed its mind
@@ -81,7 +82,11 @@ func (h *Handler) conclude(w *worker, it item, reply rpc.Reply, deferred bool) {
 	if w.outcome == 0 {
 		w.outcome = outcomeOf(reply)
 	}
-	h.answer(it, reply, w.usage)
+	if reply.Err == nil && !it.kept && it.caller == nil { // nothing else to be done, as a rule
+		it.call.Replier.Reply(it.call, reply)
+		return
+	}
+	h.answer(*it, reply, w.usage)
 }
 
 // answer gives a call its reply. Its places are free before its caller can know.
