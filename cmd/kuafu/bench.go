@@ -36,18 +36,22 @@ worker free until the end are reported as unsent.`,
 		Args: addressArgs(1, 1, "an address and Service.method"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.address = args[0]
+			ctx, err := t.context(cmd.Context())
+			if err != nil {
+				return err
+			}
 			if asJSON {
 				a.output = "json"
 			}
 			if err := checkLoad(&config, cmd.Flags().Changed("duration"), t.connections); err != nil {
 				return err
 			}
-			p, err := a.prepare(cmd.Context(), &t, &s, args[1], data)
+			p, err := a.prepare(ctx, &t, &s, args[1], data)
 			if err != nil {
 				return err
 			}
 			defer p.conn.Close()
-			return a.bench(cmd.Context(), &t, p, config)
+			return a.bench(ctx, &t, p, config)
 		},
 	}
 	t.flags(cmd)

@@ -35,12 +35,16 @@ whose members are named like them; "kuafu describe --template" prints one to fil
 		Args: addressArgs(1, 1, "an address and Service.method"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.address = args[0]
-			call, err := a.prepare(cmd.Context(), &t, &s, args[1], data)
+			ctx, err := t.context(cmd.Context())
+			if err != nil {
+				return err
+			}
+			call, err := a.prepare(ctx, &t, &s, args[1], data)
 			if err != nil {
 				return err
 			}
 			defer call.conn.Close()
-			return a.call(cmd.Context(), &t, call)
+			return a.call(ctx, &t, call)
 		},
 	}
 	t.flags(cmd)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -13,21 +14,42 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-const defaultTimeout = 10 * time.Second
-
 // target is the server that a command speaks to, and how.
 type target struct {
 	address     string
 	timeout     time.Duration
 	thrift      string
 	connections int
+	metadata    []string
 }
 
+// flags adds the flags of the commands that may speak to any server.
 func (t *target) flags(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&t.timeout, "timeout", defaultTimeout, "how long connecting, and then each call, may take")
+	t.nativeFlags(cmd)
 	cmd.Flags().StringVar(&t.thrift, "thrift", "", `speak to a stock Thrift server in this `+"`dialect`"+`: words of framed, unframed or header; binary or
 compact; nonstrict; multiplexed. Those left out are framed and binary`)
+}
+
+// nativeFlags adds those of every command that connects.
+func (t *target) nativeFlags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&t.timeout, "timeout", 10*time.Second, "how long connecting, and then each call, may take")
+	cmd.Flags().StringArrayVarP(&t.metadata, "metadata", "m", nil, "send a `key=value` pair with each call; repeatable. Stock Thrift servers never see it")
 	t.connections = 1
+}
+
+// context returns ctx with what is to travel with each call.
+func (t *target) context(ctx context.Context) (context.Context, error) {
+	for _, pair := range t.metadata {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, usagef("--metadata %q: want key=value", pair)
+		}
+		ctx = rpc.WithMetadata(ctx, key, value)
+	}
+	if _, err := rpc.OutgoingFrom(ctx); err != nil {
+		return nil, usageError{fmt.Errorf("--metadata: %w", err)}
+	}
+	return ctx, nil
 }
 
 // dial connects. service is the one that will be called, which multiplexed Thrift servers want to know.

@@ -37,6 +37,10 @@ which every name is resolved; docs/idl-json.md describes it. With --idl the addr
 			return addressArgs(0, 1, "an address, and a symbol or none")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, err := t.context(cmd.Context())
+			if err != nil {
+				return err
+			}
 			symbol := ""
 			if s.file == "" {
 				t.address, args = args[0], args[1:]
@@ -44,16 +48,15 @@ which every name is resolved; docs/idl-json.md describes it. With --idl the addr
 			if len(args) > 0 {
 				symbol = args[len(args)-1]
 			}
-			prog, err := describedProgram(cmd.Context(), &t, &s)
+			prog, err := describedProgram(ctx, &t, &s)
 			if err != nil {
 				return err
 			}
 			return a.describe(prog, symbol, template)
 		},
 	}
-	cmd.Flags().DurationVar(&t.timeout, "timeout", defaultTimeout, "how long it may take")
+	t.nativeFlags(cmd)
 	cmd.Flags().BoolVar(&template, "template", false, "print JSON to fill in: the arguments of a method, or a struct")
-	t.connections = 1
 	s.flags(cmd)
 	return cmd
 }

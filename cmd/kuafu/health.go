@@ -21,11 +21,15 @@ so that scripts and container probes can use it.`,
 		Args:    addressArgs(0, 1, "an address, and a service or none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.address = args[0]
+			ctx, err := t.context(cmd.Context())
+			if err != nil {
+				return err
+			}
 			service := ""
 			if len(args) == 2 {
 				service = args[1]
 			}
-			return a.health(cmd.Context(), &t, service)
+			return a.health(ctx, &t, service)
 		},
 	}
 	t.flags(cmd)

@@ -23,12 +23,16 @@ func (a *app) listCommand() *cobra.Command {
 		Args: addressArgs(0, 1, "an address, and a service or none"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.address = args[0]
-			conn, err := t.dial(cmd.Context(), "Reflection")
+			ctx, err := t.context(cmd.Context())
+			if err != nil {
+				return err
+			}
+			conn, err := t.dial(ctx, "Reflection")
 			if err != nil {
 				return err
 			}
 			defer conn.Close()
-			ctx, cancel := context.WithTimeout(cmd.Context(), t.timeout)
+			ctx, cancel := context.WithTimeout(ctx, t.timeout)
 			defer cancel()
 			if len(args) == 2 {
 				return a.listMethods(ctx, conn, args[1])
@@ -36,8 +40,7 @@ func (a *app) listCommand() *cobra.Command {
 			return a.listServices(ctx, conn)
 		},
 	}
-	cmd.Flags().DurationVar(&t.timeout, "timeout", defaultTimeout, "how long it may take")
-	t.connections = 1
+	t.nativeFlags(cmd)
 	return cmd
 }
 

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
 )
@@ -43,6 +46,8 @@ func TestMistakes(t *testing.T) {
 		{"call ftp://x/ Greeter.greet", exitUsage, `unknown scheme "ftp"`},
 		{"call FULL greet", exitUsage, `"greet" is no method`},
 		{"call FULL Greter.greet", exitUsage, `no service "Greter" is registered`},
+		{"call FULL Greeter.forget -m secret", exitUsage, `--metadata "secret": want key=value`},
+		{"call FULL Greeter.forget -m K=v", exitUsage, "--metadata: "},
 		{"call FULL Greeter.gret", exitUsage, "service Greeter has no method gret; did you mean greet?"},
 		{"call FULL Greeter.greet -d {", exitUsage, "JSON: line 1, column 2: unexpected end"},
 		{"call FULL Greeter.greet -d @/does/not/exist", exitUsage, "no such file"},
@@ -139,6 +144,31 @@ func TestTimeout(t *testing.T) {
 	status = run(ctx, []string{"call", address, "Slow.wait", "--timeout", "1h"}, nil, &errs, &errs)
 	if status != exitFailed || errs.String() != "kuafu: interrupted\n" {
 		t.Errorf("interrupted: exit status %d, %s", status, errs.String())
+	}
+}
+
+// TestMetadata: pairs travel with the calls, in their order.
+func TestMetadata(t *testing.T) {
+	seen := make(chan []string, 1)
+	address := serve(t, func(srv *server.Server) []*rpc.Service {
+		s := slow()
+		s.Handlers[0].Invoke = func(ctx context.Context, _ codec.Decodable) (codec.Encodable, error) {
+			m := rpc.MetadataFrom(ctx)
+			var pairs []string
+			for k, v := range m.All() {
+				pairs = append(pairs, k+"="+v)
+			}
+			seen <- pairs
+			return nil, rpc.NewError(rpc.Aborted, "seen")
+		}
+		return append(sights(srv), s)
+	})
+	status, _, stderr := kuafu(t, "", "call", address, "Slow.wait", "-m", "user=ada", "--metadata", "tag=a=b", "-m", "user=")
+	if status != exitFailed || !strings.Contains(stderr, "aborted: seen") {
+		t.Fatalf("exit status %d, %s", status, stderr)
+	}
+	if diff := cmp.Diff([]string{"user=ada", "tag=a=b", "user="}, <-seen); diff != "" {
+		t.Error(diff)
 	}
 }
 
