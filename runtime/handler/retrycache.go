@@ -156,15 +156,15 @@ func (r *retryCache) complete(outcome *RetryEntry, now time.Time) []*waiter {
 	}
 	waiters := e.waiters
 	e.waiters = nil
-	r.settle(e, outcome, now)
+	r.settle(e, *outcome, now)
+	e.outcome.Completed = now
 	return waiters
 }
 
 // settle makes e a done entry.
-func (r *retryCache) settle(e *retryEntry, outcome *RetryEntry, now time.Time) {
+func (r *retryCache) settle(e *retryEntry, outcome RetryEntry, now time.Time) {
 	r.bytes -= e.size
-	e.outcome, e.size = *outcome, outcome.size()
-	e.outcome.Completed = now
+	e.outcome, e.size = outcome, outcome.size()
 	r.bytes += e.size
 	e.place = r.done.PushBack(e)
 	r.updates++
@@ -176,7 +176,8 @@ func (r *retryCache) settle(e *retryEntry, outcome *RetryEntry, now time.Time) {
 	}
 }
 
-// restore adds a call that was done elsewhere, or before a restart. An entry that is there already stays.
+// restore adds a call that was done elsewhere, or before a restart. An entry that is there already stays. One that comes
+// out of order goes away with those that came before it.
 func (r *retryCache) restore(outcome *RetryEntry, now time.Time) {
 	r.expire(now)
 	key := retryKey{outcome.ClientID, outcome.Number}
@@ -185,7 +186,10 @@ func (r *retryCache) restore(outcome *RetryEntry, now time.Time) {
 	}
 	e := new(retryEntry)
 	r.entries[key] = e
-	r.settle(e, outcome, now)
+	r.settle(e, *outcome, now)
+	if e.outcome.Completed.After(now) { // by another server's clock
+		e.outcome.Completed = now
+	}
 }
 
 // next is for a running call whose attempt has provably not been executed. It returns an attempt that waits, which takes

@@ -83,6 +83,7 @@ func (h *Handler) conclude(w *worker, reply rpc.Reply, deferred bool) {
 		w.outcome = outcomeOf(reply)
 	}
 	if reply.Err == nil && !it.kept && it.caller == nil { // nothing else to be done, as a rule
+		it.call.Queue, it.call.Processing = w.usage.Queue, w.usage.Handler
 		it.call.Replier.Reply(it.call, reply)
 		return
 	}
@@ -92,6 +93,7 @@ func (h *Handler) conclude(w *worker, reply rpc.Reply, deferred bool) {
 // answer gives a call its reply. Its places are free before its caller can know.
 func (h *Handler) answer(it item, reply rpc.Reply, u Usage) {
 	c := it.call
+	c.Queue, c.Processing = u.Queue, u.Handler+u.Deferred
 	if err := reply.Err; err != nil && err.Code == rpc.DeadlineExceeded {
 		err.Stages = rpc.Stages{ServerQueue: u.Queue}
 		if err.Execution != rpc.NotExecuted {
