@@ -11,7 +11,7 @@ import (
 )
 
 // handshakeFailure is the alert with which a port of ours that speaks no TLS answers one who does.
-const handshakeFailure = tls.AlertError(40)
+var handshakeFailure = tls.AlertError(40).Error()
 
 // open makes a transport connection to target, with TLS on top where the network is "tls".
 func (c *config) open(ctx context.Context, network, target string) (net.Conn, error) {
@@ -40,10 +40,11 @@ func (c *config) secure(ctx context.Context, nc net.Conn, target string) (net.Co
 		return tc, nil
 	}
 	nc.Close()
+	var remote *net.OpError
 	switch {
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return nil, fmt.Errorf("TLS: the server does not speak TLS: %w", err)
-	case errors.Is(err, handshakeFailure):
+	case errors.As(err, &remote) && remote.Op == "remote error" && remote.Err.Error() == handshakeFailure:
 		return nil, fmt.Errorf("TLS: %w; perhaps the port does not speak TLS", err)
 	}
 	return nil, fmt.Errorf("TLS: %w", err)

@@ -142,6 +142,7 @@ type host struct {
 	log  *logbook
 	tcp  string
 	unix string
+	tls  string // with startTLS
 
 	served chan error // what Serve returned
 }
@@ -149,14 +150,28 @@ type host struct {
 // start runs a server on a TCP port and a Unix socket until the test ends, and then checks that nothing of it is left.
 func start(t testing.TB, opts ...server.Option) *host {
 	t.Helper()
+	return startAll(t, false, opts)
+}
+
+// startTLS is start with a TLS port too; the options have to say how.
+func startTLS(t testing.TB, opts ...server.Option) *host {
+	t.Helper()
+	return startAll(t, true, opts)
+}
+
+func startAll(t testing.TB, secure bool, opts []server.Option) *host {
+	t.Helper()
 	noLeaks(t)
 	h := &host{t: t, impl: newEcho(), log: newLogbook(), served: make(chan error, 1)}
 	h.srv = server.New(append([]server.Option{server.WithLogger(slog.New(h.log))}, opts...)...)
-	if err := h.srv.Register(echotest.NewEchoService(h.impl), echotest.NewClockService(clock{})); err != nil {
+	if err := h.srv.Register(echotest.NewEchoService(h.impl), echotest.NewClockService(clock{}), identityService()); err != nil {
 		t.Fatal(err)
 	}
 	h.tcp = h.listen("tcp://127.0.0.1:0")
 	h.unix = h.listen("unix://" + filepath.Join(t.TempDir(), "s"))
+	if secure {
+		h.tls = h.listen("tls://127.0.0.1:0")
+	}
 	go func() { h.served <- h.srv.Serve() }()
 	t.Cleanup(func() {
 		close(h.impl.free)
