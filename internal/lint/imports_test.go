@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"runtime/responder":       {"runtime/observe", "runtime/rpc"},
 	"runtime/internal/stream": {"runtime/flow", "runtime/rpc", "runtime/wire"},
 	"runtime/server":          {"runtime/..."},
+	"runtime/rpctest":         {"runtime/handler", "runtime/reader", "runtime/responder", "runtime/rpc", "runtime/wire"},
 	"runtime/client":          {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 }
 
