@@ -13,30 +13,33 @@ import (
 
 // Handler is the stage between reader and responder. Its methods may be called concurrently.
 type Handler struct {
-	registry  *rpc.Registry // read-only by now
-	opts      Options       // but Queue and Overload, which Reconfigure replaces
-	deferrals *rpc.Deferrals
-	identity  atomic.Pointer[Identity] // nil while callers are not told apart
-	base      time.Time                // for now
-	ended     chan struct{}            // closed when Close has begun and the last call has ended
-	once      sync.Once                // for ended
+	registry    *rpc.Registry // read-only by now
+	opts        Options       // but Queue and Overload, which Reconfigure replaces
+	deferrals   *rpc.Deferrals
+	serveStream rpc.StreamServerHandler  // with its interceptors
+	identity    atomic.Pointer[Identity] // nil while callers are not told apart
+	base        time.Time                // for now
+	ended       chan struct{}            // closed when Close has begun and the last call has ended
+	once        sync.Once                // for ended
 
-	mu       sync.Mutex
-	overload *Overload // in force; never changed
-	queue    callQueue
-	old      []callQueue // what was queued when the settings changed; goes first
-	queued   int         // in all of them
-	callers  *callers    // nil while callers are not told apart
-	shedder  shedder
-	retries  *retryCache                 // nil if there is none
-	deferred map[*rpc.Deferral]*deferral // whose implementations have returned
-	counts   counters
-	idle     []*worker // parked workers; the last one parked is the first to run again, its caches are warm
-	started  int       // workers that there are
-	busy     int       // workers that run a call
-	waking   bool      // a worker has been woken and has not looked at the queue yet
-	closed   bool
-	cut      bool // deferred calls are not waited for any more
+	mu        sync.Mutex
+	overload  *Overload // in force; never changed
+	queue     callQueue
+	old       []callQueue // what was queued when the settings changed; goes first
+	queued    int         // in all of them
+	callers   *callers    // nil while callers are not told apart
+	shedder   shedder
+	retries   *retryCache                 // nil if there is none
+	deferred  map[*rpc.Deferral]*deferral // whose implementations have returned
+	counts    counters
+	idle      []*worker // parked workers; the last one parked is the first to run again, its caches are warm
+	started   int       // workers that there are
+	busy      int       // workers that run a call
+	streams   int       // stream calls that have not been answered
+	streaming int       // their goroutines
+	waking    bool      // a worker has been woken and has not looked at the queue yet
+	closed    bool
+	cut       bool // deferred calls are not waited for any more
 }
 
 // worker is one goroutine that runs calls.
@@ -63,12 +66,13 @@ func New(registry *rpc.Registry, opts Options) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		registry:  registry,
-		opts:      opts,
-		deferrals: rpc.NewDeferrals(opts.MaxDeferred),
-		base:      time.Now(),
-		ended:     make(chan struct{}),
-		deferred:  make(map[*rpc.Deferral]*deferral),
+		registry:    registry,
+		opts:        opts,
+		deferrals:   rpc.NewDeferrals(opts.MaxDeferred),
+		base:        time.Now(),
+		serveStream: rpc.ChainStreamServer(serveStream, opts.StreamInterceptors...),
+		ended:       make(chan struct{}),
+		deferred:    make(map[*rpc.Deferral]*deferral),
 	}
 	h.configureLocked(opts.Queue, &opts.Overload, time.Now()) // nobody else has h yet
 	if opts.Retries.Bytes > 0 {
@@ -120,7 +124,11 @@ func (h *Handler) Dispatch(calls []*rpc.Call) {
 		if names != nil {
 			name = names[i]
 		}
-		if c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce {
+		if c.Stream != nil {
+			if err := h.admitStreamLocked(item{call: c}, name); err != nil {
+				out.add(c, rpc.Reply{Err: err})
+			}
+		} else if c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce {
 			h.tryLocked(c, name, &out)
 		} else if err := h.admitLocked(item{call: c}, name, &out); err != nil {
 			out.add(c, rpc.Reply{Err: err})
@@ -359,9 +367,9 @@ func (h *Handler) bookLocked(w *worker) {
 	}
 }
 
-// Close refuses calls dispatched from now on, runs what is queued, ends the workers, and waits for them and for the
-// answers to deferred calls. If ctx ends first, deferred calls are answered with Unavailable, and Close returns how many
-// workers there still are. It may be called again to go on waiting.
+// Close refuses calls dispatched from now on, runs what is queued, ends the workers, and waits for them, for stream calls
+// and for the answers to deferred calls. If ctx ends first, deferred calls are answered with Unavailable, and Close
+// returns how many workers and stream calls there still are. It may be called again to go on waiting.
 func (h *Handler) Close(ctx context.Context) (running int) {
 	h.mu.Lock()
 	h.closed = true
@@ -380,12 +388,12 @@ func (h *Handler) Close(ctx context.Context) (running int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.endLocked()
-	return h.started
+	return h.started + h.streaming
 }
 
 // endLocked reports the end of the last call.
 func (h *Handler) endLocked() {
-	if h.closed && h.started == 0 && len(h.deferred) == 0 {
+	if h.closed && h.started == 0 && h.streaming == 0 && len(h.deferred) == 0 {
 		h.once.Do(func() { close(h.ended) })
 	}
 }

@@ -27,6 +27,13 @@ type Options struct {
 	// Retries configures the memory for at-most-once calls.
 	Retries Retries
 
+	// MaxStreams is how many stream calls may run at once; default 16,384. One more is refused with ResourceExhausted. They
+	// take no workers.
+	MaxStreams int
+
+	// StreamInterceptors surround the handling of stream calls. The first is the outermost.
+	StreamInterceptors []rpc.StreamServerInterceptor
+
 	// Exact makes every call timed. Default: where only Stats wants to know, one in 16.
 	Exact bool
 
@@ -61,6 +68,7 @@ const (
 	defaultWorkers        = 256
 	defaultQueuePerWorker = 100
 	defaultMaxDeferred    = 1 << 16
+	defaultMaxStreams     = 1 << 14
 	defaultRetryBytes     = 64 << 20
 	minRetryBytes         = 64 << 10
 	defaultRetryAge       = 10 * time.Minute
@@ -76,6 +84,9 @@ func (o *Options) applyDefaultsAndValidate() error {
 	if o.MaxDeferred == 0 {
 		o.MaxDeferred = defaultMaxDeferred
 	}
+	if o.MaxStreams == 0 {
+		o.MaxStreams = defaultMaxStreams
+	}
 	if o.Retries.Bytes == 0 {
 		o.Retries.Bytes = defaultRetryBytes
 	}
@@ -88,6 +99,8 @@ func (o *Options) applyDefaultsAndValidate() error {
 	switch {
 	case o.Workers < 0 || o.Queue < 0 || o.MaxDeferred < 0:
 		return fmt.Errorf("handler: %d workers, a queue of %d and %d deferred calls: none may be negative", o.Workers, o.Queue, o.MaxDeferred)
+	case o.MaxStreams < 0:
+		return fmt.Errorf("handler: at most %d streams: that must not be negative", o.MaxStreams)
 	case o.Retries.Bytes > 0 && o.Retries.Bytes < minRetryBytes:
 		return fmt.Errorf("handler: a retry cache of %d bytes; the least is %d", o.Retries.Bytes, minRetryBytes)
 	case o.Retries.Age < 0:

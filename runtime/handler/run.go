@@ -188,6 +188,9 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 			return nil, err
 		}
 	}
+	if (c.Handler.Open != nil) != (c.Stream != nil) {
+		return nil, refusal(rpc.Unimplemented, c.Handler.Method.StreamMismatch())
+	}
 	args := c.Handler.NewArgs()
 	w.decoder.ResetShared(c.Encoding, c.Body)
 	args.DecodeThrift(w.decoder)

@@ -57,6 +57,7 @@ type Call struct {
 	Queue      time.Duration // between Received and a worker
 	Processing time.Duration // decoding the arguments and running the implementation
 
+	Stream  Stream // of a stream call; nil for others
 	Dialect Dialect
 	Replier Replier
 	State   any // the dialect's own, such as what the reply's header must repeat

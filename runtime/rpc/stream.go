@@ -22,6 +22,14 @@ var streamModeNames = [...]string{"none", "result", "arguments", "both"}
 // String returns "none", "result", "arguments" or "both".
 func (m StreamMode) String() string { return streamModeNames[m&StreamBoth] }
 
+// StreamMismatch says why a call of m is refused that opens a stream, and must not, or the other way round.
+func (m *Method) StreamMismatch() string {
+	if m.Stream == StreamNone {
+		return m.FullName + " is not a stream method"
+	}
+	return m.FullName + " is a stream method: it needs a native client that opens a stream"
+}
+
 // Stream is one stream call, on either side. One goroutine at a time may use Send, SendBytes and CloseSend, and one at a
 // time Recv and RecvBytes; the two directions are independent.
 //
