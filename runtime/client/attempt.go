@@ -134,7 +134,9 @@ func (c *Client) judge(k *call, err *rpc.Error) {
 	case err == nil:
 		c.praise(k)
 	case err.Remote && blameFor(err) == blameNobody:
-		c.praise(k) // a server that refuses bad calls does its work
+		if err.Code != rpc.DeadlineExceeded {
+			c.praise(k) // a server that refuses bad calls does its work
+		}
 	default:
 		c.blame(k, err)
 	}
@@ -155,6 +157,7 @@ func (c *Client) begin(k *call, args codec.Encodable) (*conn, *rpc.Error) {
 		k.picked = true
 		err = cn.proto.send(cn, k, args)
 		if err == nil {
+			k.conn = cn
 			return cn, nil
 		}
 		if err.Code != rpc.Unavailable || !cn.gone.Load() {

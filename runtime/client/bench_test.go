@@ -132,3 +132,31 @@ func benchmark(b *testing.B, callers int, opts ...Option) {
 	wg.Wait()
 	b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op") // of both ends
 }
+
+// BenchmarkBalancers has three servers, which are one process here: it shows what choosing costs.
+func BenchmarkBalancers(b *testing.B) {
+	address := strings.Join([]string{echoServer(b), echoServer(b), echoServer(b)}, ",")
+	for _, balancer := range []Balancer{FailoverOrder, RoundRobin, LeastPending} {
+		b.Run(fmt.Sprint(balancer), func(b *testing.B) {
+			ctx := context.Background()
+			c, err := Dial(ctx, address, WithKeepalive(0, 0), WithBalancer(balancer))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.Close()
+			args := &text{strings.Repeat("x", 1000)}
+			b.ReportAllocs()
+			b.SetParallelism(50)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				var r text
+				for pb.Next() {
+					if err := c.Call(ctx, echo, args, &r); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

@@ -26,6 +26,7 @@ type call struct {
 	ticket     uint64        // for taking turns; rises from call to call
 	sink       *rpc.Metadata // for the reply's metadata; nil if nobody asked
 	server     *server       // of the last attempt; nil if none was picked
+	conn       *conn         // likewise, if it was sent
 	generation uint64        // of server, with FailoverOrder
 	picked     bool          // the last attempt had a connection
 	avoid      *server       // failed just now, or has another attempt of the call
@@ -54,7 +55,7 @@ type reply struct {
 func (c *call) forget() {
 	c.method, c.bounds, c.reply, c.err = nil, patience{}, reply{}, nil
 	c.native = wire.CallOptions{}
-	c.sink, c.server, c.avoid, c.unwritten = nil, nil, nil, false
+	c.sink, c.server, c.conn, c.avoid, c.unwritten = nil, nil, nil, nil, false
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil

@@ -54,6 +54,7 @@ type conn struct {
 
 	gone    atomic.Bool  // left is closed
 	pending atomic.Int64 // calls in the table, for balancing
+	blamed  atomic.Bool  // its loss has been counted against the server
 
 	// The reader goroutine's.
 	heard time.Time // when bytes last came

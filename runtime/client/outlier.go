@@ -8,8 +8,9 @@ import (
 )
 
 // Ejection says when a server that fails again and again gets no calls for a while, with the RoundRobin and LeastPending
-// balancers. Local failures (no connection, a lost one, no reply in time) and bad replies (Unavailable, Internal,
-// DataLoss, ResourceExhausted) are counted apart, and every call that succeeds sets both counts back.
+// balancers. Local failures (a reply that did not come in time, a connection lost with calls on it, however many they
+// were) and bad replies (Unavailable, Internal, DataLoss, ResourceExhausted) are counted apart, and every call that
+// succeeds sets both counts back. A server without a connection gets no calls anyway.
 type Ejection struct {
 	Local  int // how many local failures in a row eject a server; 0 for never
 	Remote int // how many bad replies in a row; 0 for never
@@ -62,8 +63,8 @@ func blameFor(e *rpc.Error) blame {
 		}
 		return blameNobody
 	}
-	if e.Code == rpc.Unavailable || e.Code == rpc.DeadlineExceeded && e.Execution == rpc.MaybeExecuted {
-		return blameLocal
+	if e.Execution == rpc.MaybeExecuted && (e.Code == rpc.Unavailable || e.Code == rpc.DeadlineExceeded) {
+		return blameLocal // not if the call was never sent, or is one that a server which goes away has not taken
 	}
 	return blameNobody
 }

@@ -371,6 +371,7 @@ func TestBlame(t *testing.T) {
 		{rpc.Error{Code: rpc.Unavailable, Execution: rpc.MaybeExecuted}, blameLocal},
 		{rpc.Error{Code: rpc.DeadlineExceeded, Execution: rpc.MaybeExecuted}, blameLocal},
 		{rpc.Error{Code: rpc.DeadlineExceeded, Execution: rpc.NotExecuted}, blameNobody}, // it never got there
+		{rpc.Error{Code: rpc.Unavailable, Execution: rpc.NotExecuted}, blameNobody},      // nor this one
 		{rpc.Error{Code: rpc.Canceled, Execution: rpc.MaybeExecuted}, blameNobody},
 		{rpc.Error{Code: rpc.InvalidArgument}, blameNobody},
 		{rpc.Error{Code: rpc.Unavailable, Remote: true}, blameRemote},

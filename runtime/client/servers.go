@@ -171,6 +171,9 @@ func (c *Client) blame(k *call, err *rpc.Error) {
 	if b == blameNobody || k.server == nil || c.config.balancer == FailoverOrder {
 		return
 	}
+	if err.Code == rpc.Unavailable && b == blameLocal && !k.conn.blamed.CompareAndSwap(false, true) {
+		return // one lost connection is one failure
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := k.server

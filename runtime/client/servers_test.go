@@ -457,6 +457,39 @@ func TestOutlierCap(t *testing.T) {
 	})
 }
 
+// TestLostConnectionsAreOneFailure: however many calls were on them.
+func TestLostConnectionsAreOneFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		a, b := w.add("a"), w.add("b")
+		a.become(after(time.Hour, "a"))
+		b.become(after(time.Hour, "b"))
+		client := w.client("tcp://a:1,tcp://b:1", WithBalancer(RoundRobin))
+		defer w.close(client)
+		for i := range 5 {
+			synctest.Wait()
+			time.Sleep(10 * time.Second) // so that both are connected
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() { ask(client, echo, "x") })
+			}
+			synctest.Wait()
+			if f := client.fleet.Load(); len(f.usable) != 2 {
+				t.Fatalf("after %d losses %d servers are usable", i, len(f.usable))
+			}
+			a.kill()
+			a.start()
+			b.kill()
+			b.start()
+			wg.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		if f := client.fleet.Load(); len(f.usable) != 1 { // the fifth in a row, and one of two is the share
+			t.Errorf("%d servers are usable", len(f.usable))
+		}
+	})
+}
+
 // news is a resolver whose list a test changes.
 type news struct {
 	now   []string
