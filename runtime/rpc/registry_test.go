@@ -147,3 +147,23 @@ func TestServices(t *testing.T) {
 		t.Error("the registry's own list was handed out")
 	}
 }
+
+// TestMultiplexedNamesAreWhole has a service whose name has a dot in it.
+func TestMultiplexedNamesAreWhole(t *testing.T) {
+	var r Registry
+	if err := r.Register(&Service{Name: "a.b", Handlers: []Handler{{
+		Method:  &Method{Service: "a.b", Name: "c", FullName: "a.b.c"},
+		NewArgs: func() codec.Decodable { return nil },
+		Invoke:  func(context.Context, codec.Decodable) (codec.Encodable, error) { return nil, nil },
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := r.LookupThrift("a.b:c"); h == nil || err != nil {
+		t.Errorf("a.b:c: %v", err)
+	}
+	for _, name := range []string{"a:b.c", ":a.b.c", "a.b.c:", "a.b:", "a.b.c"} {
+		if h, err := r.LookupThrift(name); h != nil || err == nil {
+			t.Errorf("%s leads to a handler, %v", name, err)
+		}
+	}
+}

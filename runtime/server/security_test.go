@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -607,4 +608,19 @@ func TestLoginIsCutOffAfterThreeFailures(t *testing.T) {
 		t.Errorf("the client was told %q", got)
 	}
 	h.log.wants(t, slog.LevelWarn, "connection ended", "too many failed logins")
+}
+
+// TestSecurityPage looks for the tests that docs/security.md names.
+func TestSecurityPage(t *testing.T) {
+	root := filepath.Join("..", "..")
+	page := sources(t, filepath.Join(root, "docs", "security.md"))
+	named := regexp.MustCompile("`([a-z/]+)\\.(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(page, -1)
+	for _, m := range named {
+		if !strings.Contains(sources(t, filepath.Join(root, filepath.FromSlash(m[1]), "*_test.go")), "\nfunc "+m[2]+"(") {
+			t.Errorf("%s has no %s", m[1], m[2])
+		}
+	}
+	if len(named) < 20 {
+		t.Errorf("only %d tests are named", len(named))
+	}
 }
