@@ -130,7 +130,7 @@ func (h *Handler) Dispatch(calls []*rpc.Call) {
 			}
 		} else if c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce {
 			h.tryLocked(c, name, &out)
-		} else if err := h.admitLocked(item{call: c}, name, &out); err != nil {
+		} else if err := h.acceptLocked(item{call: c}, name, &out); err != nil {
 			out.add(c, rpc.Reply{Err: err})
 		}
 	}
@@ -169,12 +169,17 @@ func (a answers) send() {
 	}
 }
 
-// admitLocked queues a call, or says why it cannot be. It looks at the call's header alone. out is for calls that
-// have to make room.
-func (h *Handler) admitLocked(it item, name string, out *answers) *rpc.Error {
+// acceptLocked is admitLocked for a call that comes now.
+func (h *Handler) acceptLocked(it item, name string, out *answers) *rpc.Error {
 	if h.closed {
 		return refusal(rpc.Unavailable, "the server is shutting down")
 	}
+	return h.admitLocked(it, name, out)
+}
+
+// admitLocked queues a call, or says why it cannot be. It looks at the call's header alone. out is for calls that have
+// to make room; nil if none shall.
+func (h *Handler) admitLocked(it item, name string, out *answers) *rpc.Error {
 	if t := h.callers; t != nil {
 		t.advance(h.now())
 		if it.caller = t.enter(name); it.caller == nil {

@@ -18,7 +18,7 @@ func (h *Handler) tryLocked(c *rpc.Call, name string, out *answers) {
 	if h.retries == nil || c.Number == 0 || c.ClientID == (rpc.ClientID{}) {
 		if c.Retry > 0 { // nobody could tell whether it was executed before
 			out.add(c, rpc.Reply{Err: rpc.NewError(rpc.FailedPrecondition, "a repeated at-most-once call that cannot be recognized")})
-		} else if err := h.admitLocked(item{call: c}, name, out); err != nil {
+		} else if err := h.acceptLocked(item{call: c}, name, out); err != nil {
 			out.add(c, rpc.Reply{Err: err})
 		}
 		return
@@ -31,7 +31,7 @@ func (h *Handler) tryLocked(c *rpc.Call, name string, out *answers) {
 	var err *rpc.Error
 	switch v {
 	case verdictRun:
-		if err = h.admitLocked(item{call: c, kept: true}, name, out); err == nil {
+		if err = h.acceptLocked(item{call: c, kept: true}, name, out); err == nil {
 			c.Detach()
 			return
 		}
@@ -113,11 +113,15 @@ func (h *Handler) keep(c *rpc.Call, reply rpc.Reply) rpc.Reply {
 	return reply
 }
 
-// passOnLocked gives the place of an attempt that was not executed to one that waits.
+// passOnLocked gives the place of an attempt that was not executed to one that waits. Close runs that one, too, as long
+// as there are workers.
 func (h *Handler) passOnLocked(key retryKey, out *answers) {
 	for w := h.retries.next(key); w != nil; w = h.retries.next(key) {
 		w.stop()
-		err := h.admitLocked(item{call: w.call, kept: true}, w.name, nil)
+		err := unavailable()
+		if !h.closed || h.started > 0 {
+			err = h.admitLocked(item{call: w.call, kept: true}, w.name, nil)
+		}
 		if err == nil {
 			w.call.Detach()
 			return
