@@ -20,6 +20,7 @@ type call struct {
 	timer  *time.Timer
 	native wire.CallOptions
 	trace  [rpc.TraceContextSize]byte // what native.Trace points to
+	stream *clientStream              // that the call opens; nil for an ordinary call
 
 	// The caller's, about its attempts.
 	retry      rpc.Retry     // the method's, as far as it can be kept
@@ -64,8 +65,12 @@ func (c *call) forget() {
 
 // end tells the waiter. reply or err have been set.
 func (c *call) end() {
-	if c.owner != nil {
+	switch {
+	case c.owner != nil:
 		c.owner.end()
+		return
+	case c.stream != nil:
+		c.stream.replied()
 		return
 	}
 	c.ended <- struct{}{} // has room: this happens once per use

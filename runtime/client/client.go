@@ -16,10 +16,11 @@ type Client struct {
 	// Immutable.
 	config *config
 	rules  rules
-	handle rpc.ClientHandler  // the interceptors around send; nil if there are none
-	life   context.Context    // ends when the client is closed
-	cancel context.CancelFunc // ends life, and with it the goroutines
-	wg     sync.WaitGroup     // of all goroutines
+	handle rpc.ClientHandler       // the interceptors around send; nil if there are none
+	opens  rpc.StreamClientHandler // open, with the interceptors of streams around it
+	life   context.Context         // ends when the client is closed
+	cancel context.CancelFunc      // ends life, and with it the goroutines
+	wg     sync.WaitGroup          // of all goroutines
 
 	calls   sync.Pool     // *call
 	made    atomic.Uint64 // calls, for the budget and for taking turns
@@ -95,6 +96,7 @@ func DialResolver(ctx context.Context, r Resolver, opts ...Option) (*Client, err
 	if len(config.interceptors) > 0 {
 		c.handle = rpc.ChainClient(c.call, config.interceptors...)
 	}
+	c.opens = rpc.ChainStreamClient(c.open, config.streams.interceptors...)
 	c.update(list)
 	if _, fixed := r.(static); !fixed {
 		c.wg.Go(func() { c.watch(r) })

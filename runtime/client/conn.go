@@ -70,6 +70,7 @@ type conn struct {
 	flushed chan struct{} // if not nil: to be closed when writing ends
 	handed  uint64        // the kernel may have bytes of frames up to this id
 	pongs   int           // in the queue
+	streams streams       // see stream_conn.go
 	err     *rpc.Error    // why the connection takes no more calls; set before left is closed
 	failed  bool          // dead is closed, or about to be
 }
@@ -78,6 +79,11 @@ type conn struct {
 type segment struct {
 	b    []byte // the connection's
 	last uint64 // the highest id in it or before it
+	bulk int    // bytes of streams' frames in it
+
+	// Of a piece of a stream's message, which b then is: the buffer that it is the last of, nil if more pieces follow.
+	piece bool
+	whole []byte
 }
 
 // waiter is a caller that waits for room in the outgoing queue.
@@ -107,8 +113,12 @@ func newConn(nc net.Conn, s *server, limit int, proto protocol) *conn {
 	}
 }
 
-// fits reports whether a frame may join the queue. One that is larger than the limit may if the queue is empty.
-func (cn *conn) fits(size int) bool { return cn.queued == 0 || cn.queued+size <= cn.limit }
+// fits reports whether a frame may join the queue. One that is larger than the limit may if the queue is empty. Streams
+// have a bound of their own.
+func (cn *conn) fits(size int) bool {
+	queued := cn.queued - cn.streams.bulk
+	return queued <= 0 || queued+size <= cn.limit
+}
 
 // enqueue appends c's frame to the queue and, except for a oneway call, enters c into the table. An id of 0 stands for
 // the next free one. stamp, if not nil, writes the id into the frame. Ids rise in the order of the frames.
@@ -144,8 +154,11 @@ func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64))
 		cn.appendLocked(c.frame)
 	} else {
 		cn.sealLocked()
-		cn.segs = append(cn.segs, segment{c.frame, id})
+		cn.segs = append(cn.segs, segment{b: c.frame, last: id})
 		c.frame = nil
+	}
+	if c.stream != nil {
+		c.stream.startLocked()
 	}
 	cn.unlockAndFlush()
 	return nil
@@ -217,8 +230,8 @@ func (cn *conn) appendLocked(frame []byte) {
 
 func (cn *conn) sealLocked() {
 	if len(cn.tail) > 0 {
-		cn.segs = append(cn.segs, segment{cn.tail, cn.table.last})
-		cn.tail = nil
+		cn.segs = append(cn.segs, segment{b: cn.tail, last: cn.table.last, bulk: cn.streams.tail})
+		cn.tail, cn.streams.tail = nil, 0
 	}
 }
 
@@ -300,6 +313,7 @@ func (cn *conn) fail(cause error) {
 		}
 		c.fail(e)
 	}
+	cn.failStreams(err)
 }
 
 // lost returns the error of calls whose connection failed for cause.

@@ -24,20 +24,26 @@ type native struct {
 	config  *config
 	dialect atomic.Pointer[wire.Dialect] // replaced when the server has said what it accepts
 
+	greeted chan struct{} // closed when the server's preamble has come
+	streams bool          // then: the server knows streams
+	window  uint32        // and the connection's first limit for Data
+
 	// The reader goroutine's.
 	pinged  time.Time // when the ping was sent that is to be answered; zero if none
-	arrived []arrival // replies of the chunk in hand, to be looked up together
+	arrived []arrival // replies and frames of streams of the chunk in hand, to be looked at together
+	bulky   bool      // a large Data frame came just now
 }
 
-// arrival is a reply that is complete in the reader's buffer.
+// arrival is a reply, or a frame of a stream, that is complete in the reader's buffer.
 type arrival struct {
 	header  wire.FrameHeader
-	payload []byte // in the buffer
-	call    *call  // nil if nobody waits for it
+	payload []byte        // in the buffer, except that of Data
+	call    *call         // of a reply; nil if nobody waits for it
+	ended   *clientStream // that has just ended with the frame
 }
 
 func newNative(c *config) *native {
-	n := &native{config: c}
+	n := &native{config: c, greeted: make(chan struct{})}
 	n.dialect.Store(&wire.Dialect{Encoding: c.encoding, Threshold: c.threshold, MaxMessage: c.maxMessage})
 	return n
 }
@@ -45,7 +51,12 @@ func newNative(c *config) *native {
 // open queues what the connection starts with. The client does not wait for the server's.
 func (n *native) open(cn *conn) {
 	cn.mu.Lock()
-	cn.controlLocked(wire.AppendPreamble(nil, wire.Preamble{MaxFrame: uint32(n.config.maxFrame), ID: n.config.clientID}))
+	cn.controlLocked(wire.AppendPreamble(nil, wire.Preamble{
+		Features: wire.FeatureStreams,
+		MaxFrame: uint32(n.config.maxFrame),
+		Window:   wire.DefaultWindow,
+		ID:       n.config.clientID,
+	}))
 	cn.unlockAndFlush()
 }
 
@@ -54,6 +65,14 @@ func (n *native) send(cn *conn, c *call, args codec.Encodable) *rpc.Error {
 	if !ok {
 		return c.bounds.over(c.method, rpc.NotExecuted, "a connection")
 	}
+	if c.stream != nil {
+		return n.openStream(cn, c, args)
+	}
+	return n.sendCall(cn, c, args, left)
+}
+
+// sendCall encodes and enqueues a call that has so much time left.
+func (n *native) sendCall(cn *conn, c *call, args codec.Encodable, left time.Duration) *rpc.Error {
 	c.native.Timeout = left
 	if c.frame == nil {
 		c.frame = newFrame()
@@ -104,7 +123,7 @@ func (n *native) read(cn *conn) error {
 	begin, end := 0, 0 // what is in buf and not yet understood
 	greeted := false
 	for {
-		k, err := cn.read(buf[end:])
+		k, err := cn.read(n.space(buf[end:]))
 		if err != nil {
 			if !greeted && end > 0 {
 				return &greetingError{prefix: buf[:end], cause: err}
@@ -135,7 +154,7 @@ func (n *native) read(cn *conn) error {
 		begin += used
 		if begin == end {
 			begin, end = 0, 0
-		} else if h, ok := wire.ParseFrameHeader(buf[begin:end]); ok && wire.FrameHeaderSize+int(h.Length) > lastBuffer {
+		} else if h, ok := wire.ParseFrameHeader(buf[begin:end]); ok && inPlace(h) {
 			if err := n.large(cn, h, buf[begin+wire.FrameHeaderSize:end]); err != nil {
 				return err
 			}
@@ -156,6 +175,8 @@ func (n *native) meet(p wire.Preamble) {
 	d := *n.dialect.Load()
 	d.MaxFrame = p.FrameLimit()
 	n.dialect.Store(&d)
+	n.streams, n.window = p.Features&wire.FeatureStreams != 0, p.Window
+	close(n.greeted)
 }
 
 // frames deals with the complete frames at the start of b and returns how many bytes they are.
@@ -175,7 +196,14 @@ func (n *native) frames(cn *conn, b []byte) (used int, err error) {
 		}
 		payload := b[used+wire.FrameHeaderSize : used+size]
 		used += size
-		if h.Kind == wire.KindReply || h.Kind == wire.KindError {
+		switch {
+		case h.Kind == wire.KindReply || h.Kind == wire.KindError:
+			n.arrived = append(n.arrived, arrival{header: h, payload: payload})
+			continue
+		case n.streams && h.Kind == wire.KindData:
+			payload = append([]byte(nil), payload...)
+			fallthrough
+		case n.streams && (h.Kind == wire.KindCredit || h.Kind == wire.KindReset):
 			n.arrived = append(n.arrived, arrival{header: h, payload: payload})
 			continue
 		}
@@ -184,28 +212,54 @@ func (n *native) frames(cn *conn, b []byte) (used int, err error) {
 			return used, err
 		}
 	}
-	n.deliver(cn)
-	return used, nil
+	return used, n.deliver(cn)
+}
+
+// placeSize is from which length on a Data frame that has not come completely is read into place.
+const placeSize = 16 << 10
+
+// inPlace reports whether the rest of a frame is to be read into place, not into the reader's buffer.
+func inPlace(h wire.FrameHeader) bool {
+	return wire.FrameHeaderSize+int(h.Length) > lastBuffer || h.Kind == wire.KindData && h.Length >= placeSize
+}
+
+// space returns the part of b that the next read may fill. Behind a large Data frame it is small: another one is likely
+// to follow, and what comes into the buffer of that has to be copied.
+func (n *native) space(b []byte) []byte {
+	if n.bulky {
+		n.bulky = false
+		return b[:min(len(b), 1<<10)]
+	}
+	return b
 }
 
 // deliver ends the calls that the replies in hand answer. Each gets a copy of its own, of just the size: the result that
-// is decoded from it may point into it for as long as the user likes.
-func (n *native) deliver(cn *conn) {
+// is decoded from it may point into it for as long as the user likes. Frames of streams go to the Mux. The error is that
+// of one that breaks the connection.
+func (n *native) deliver(cn *conn) (err error) {
 	if len(n.arrived) == 0 {
-		return
+		return nil
 	}
 	cn.mu.Lock()
 	for i := range n.arrived {
 		a := &n.arrived[i]
-		if e := cn.table.find(a.header.Stream); e != nil {
+		if a.header.Kind != wire.KindReply && a.header.Kind != wire.KindError {
+			if err == nil {
+				a.ended, err = cn.streamLocked(a.header, a.payload, n)
+			}
+		} else if e := cn.table.find(a.header.Stream); e != nil {
 			a.call = e.call
 			cn.table.remove(e)
 		}
 	}
 	cn.removedLocked()
-	cn.mu.Unlock()
+	cn.refillLocked()
+	cn.unlockAndFlush()
 	for i := range n.arrived {
 		a := &n.arrived[i]
+		if a.ended != nil {
+			a.ended.cancel()
+		}
 		if c := a.call; c != nil { // else it was canceled
 			c.reply.header = a.header
 			c.reply.payload = append([]byte(nil), a.payload...)
@@ -214,6 +268,7 @@ func (n *native) deliver(cn *conn) {
 		*a = arrival{}
 	}
 	n.arrived = n.arrived[:0]
+	return err
 }
 
 // large reads the rest of a frame that is larger than the buffer. begun is the part of its payload that is there. The
@@ -229,6 +284,9 @@ func (n *native) large(cn *conn, h wire.FrameHeader, begun []byte) error {
 			payload = make([]byte, h.Length)
 			copy(payload, begun)
 		}
+	case n.streams && h.Kind == wire.KindData:
+		payload = make([]byte, h.Length) // also where nobody wants it: that is rare, and it has to be counted
+		copy(payload, begun)
 	case !h.Kind.Ignorable():
 		return unexpected(h.Kind)
 	}
@@ -247,6 +305,11 @@ func (n *native) large(cn *conn, h wire.FrameHeader, begun []byte) error {
 	}
 	if payload == nil {
 		return nil
+	}
+	if h.Kind == wire.KindData {
+		n.bulky = true
+		n.arrived = append(n.arrived, arrival{header: h, payload: payload})
+		return n.deliver(cn)
 	}
 	cn.mu.Lock()
 	e := cn.table.find(h.Stream)
@@ -275,7 +338,9 @@ func (n *native) control(cn *conn, h wire.FrameHeader, payload []byte) error {
 	case wire.KindPong:
 		return nil // that bytes came is all that counts
 	case wire.KindGoAway:
-		n.deliver(cn) // what came before it counts
+		if err := n.deliver(cn); err != nil { // what came before it counts
+			return err
+		}
 		g, err := wire.ParseGoAway(payload)
 		if err != nil {
 			return err

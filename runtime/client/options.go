@@ -159,7 +159,8 @@ type config struct {
 	interceptors []rpc.ClientInterceptor
 	tls          func() *tls.Config // nil for the defaults
 	credentials  *auth.Credentials  // nil for no login
-	err          error              // what was wrong with an option's values
+	streams      streamConfig
+	err          error // what was wrong with an option's values
 }
 
 // newConfig applies opts over the defaults and checks the outcome.
@@ -178,6 +179,7 @@ func newConfig(opts []Option) (*config, error) {
 		failover:    DefaultFailover,
 		ejection:    DefaultEjection,
 		retry:       DefaultRetry,
+		streams:     defaultStreams,
 	}
 	for _, o := range opts {
 		if o == nil {
@@ -226,7 +228,7 @@ func newConfig(opts []Option) (*config, error) {
 			return nil, err
 		}
 	}
-	for _, p := range []interface{ validate() error }{c.backoff, c.failover, c.ejection, c.retry} {
+	for _, p := range []interface{ validate() error }{c.backoff, c.failover, c.ejection, c.retry, c.streams} {
 		if err := p.validate(); err != nil {
 			return nil, err
 		}

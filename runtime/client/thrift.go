@@ -102,6 +102,9 @@ func newThrift(c *config) *thriftProto {
 }
 
 func (t *thriftProto) send(cn *conn, c *call, args codec.Encodable) *rpc.Error {
+	if c.stream != nil {
+		return noStreams(c.method, "Thrift's protocols have none")
+	}
 	if err := acquire(cn, c, t.turns); err != nil {
 		return err
 	}

@@ -41,8 +41,8 @@ func (cn *conn) writeBatch() {
 		cn.wakeWriter()
 		return
 	}
-	b, before, last := cn.tail, cn.handed, cn.table.last
-	cn.tail = nil
+	b, before, last, bulk := cn.tail, cn.handed, cn.table.last, cn.streams.tail
+	cn.tail, cn.streams.tail = nil, 0
 	cn.handed = last // from here on; if the connection fails before the write returns, nobody can tell
 	cn.pongs = 0
 	cn.mu.Unlock()
@@ -61,9 +61,10 @@ func (cn *conn) writeBatch() {
 	cn.queued -= n
 	cn.grantLocked()
 	if n < len(b) {
-		cn.segs = slices.Insert(cn.segs, 0, segment{b[n:], last})
+		cn.segs = slices.Insert(cn.segs, 0, segment{b: b[n:], last: last, bulk: bulk})
 	} else {
-		cn.recycleLocked(b)
+		cn.writtenLocked(segment{b: b, bulk: bulk})
+		cn.refillLocked()
 	}
 	if len(cn.tail)+len(cn.segs) > 0 {
 		cn.mu.Unlock()
@@ -134,9 +135,10 @@ func (cn *conn) writeLoop() {
 			cn.queued -= size
 			cn.grantLocked()
 			for i := range batch {
-				cn.recycleLocked(batch[i].b)
-				batch[i].b = nil
+				cn.writtenLocked(batch[i])
+				batch[i] = segment{}
 			}
+			cn.refillLocked()
 			cn.mu.Unlock()
 		}
 	}
@@ -173,6 +175,17 @@ func (cn *conn) writeAll(batch []segment, bufs *net.Buffers) (int64, error) {
 	}
 	*bufs = list // WriteTo consumes list, not what it stands on
 	return list.WriteTo(cn.nc)
+}
+
+// writtenLocked lets go of what was written.
+func (cn *conn) writtenLocked(s segment) {
+	cn.streams.bulk -= s.bulk
+	switch {
+	case !s.piece:
+		cn.recycleLocked(s.b)
+	case s.whole != nil && cap(s.whole) <= keepSize:
+		keepFrame(s.whole)
+	}
 }
 
 // recycleLocked keeps a written buffer: as a tail, or for a large frame.

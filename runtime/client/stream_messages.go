@@ -1,0 +1,143 @@
+package client
+
+import (
+	"context"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// Send implements rpc.Stream.
+func (s *clientStream) Send(ctx context.Context, m codec.Encodable) error {
+	b, err := s.dialect.AppendMessage(s.buffer(), s.dialect.Encoding, m)
+	if err != nil {
+		s.out = b
+		return s.explain(err)
+	}
+	return s.send(ctx, b)
+}
+
+// SendBytes implements rpc.Stream. It copies b once: the connection may still be writing when the wait for credit is over,
+// or given up.
+func (s *clientStream) SendBytes(ctx context.Context, b []byte) error {
+	if limit := s.client.config.maxMessage; len(b) > limit {
+		return s.errorf(rpc.ResourceExhausted, "message: %d bytes, at most %d allowed", len(b), limit)
+	}
+	return s.send(ctx, append(s.buffer(), b...))
+}
+
+// buffer returns an empty buffer for the next message.
+func (s *clientStream) buffer() []byte {
+	b := s.out
+	if s.out = nil; b == nil {
+		b = newFrame()
+	}
+	return b[:0]
+}
+
+// send sends a message, whose bytes it owns.
+func (s *clientStream) send(ctx context.Context, b []byte) error {
+	cn := s.conn
+	cn.mu.Lock()
+	s.out, s.linked = b, false
+	if err := s.core.Send(b, false); err != nil {
+		cn.mu.Unlock()
+		return s.explain(err)
+	}
+	for {
+		cn.refillLocked()
+		pending, err := s.core.Pending(), s.core.Err()
+		s.unlock()
+		switch {
+		case err != nil:
+			return s.explain(err)
+		case pending == 0:
+			return nil
+		}
+		select {
+		case <-s.drained:
+		case <-s.done:
+		case <-ctx.Done():
+			return s.withdraw(ctx)
+		}
+		cn.mu.Lock()
+	}
+}
+
+// withdraw takes the pending message back because ctx has ended. If a part of it has left, that ends the stream: the
+// server could not make anything of what would follow.
+func (s *clientStream) withdraw(ctx context.Context) error {
+	s.conn.mu.Lock()
+	defer s.unlock()
+	switch err := s.core.Err(); {
+	case err != nil:
+		return s.explain(err)
+	case s.core.Pending() == 0:
+		return nil
+	}
+	err := s.waited(ctx, "credit to send a message")
+	if !s.core.Withdraw() {
+		err.Message += ", of which a part had been sent"
+		s.out = nil // the queue may have that part
+		s.core.Reset(err)
+	}
+	return err
+}
+
+// CloseSend implements rpc.Stream. It does not wait.
+func (s *clientStream) CloseSend(context.Context) error {
+	s.conn.mu.Lock()
+	err := s.core.CloseSend()
+	s.unlock()
+	if err != nil {
+		return s.explain(err)
+	}
+	return nil
+}
+
+// Recv implements rpc.Stream. It decodes in the caller's goroutine; decoded strings may share the message's memory.
+func (s *clientStream) Recv(ctx context.Context, m codec.Decodable) error {
+	b, err := s.RecvBytes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.dialect.DecodeMessage(s.dialect.Encoding, b, m); err != nil {
+		return s.explain(err)
+	}
+	return nil
+}
+
+// RecvBytes implements rpc.Stream. A message that came in one piece is not copied.
+func (s *clientStream) RecvBytes(ctx context.Context) ([]byte, error) {
+	m, err := s.receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Bytes(), nil
+}
+
+// receive waits for the next message.
+func (s *clientStream) receive(ctx context.Context) (stream.Message, error) {
+	for {
+		s.conn.mu.Lock()
+		m, err := s.core.Recv()
+		over := s.core.Err() != nil
+		s.unlock()
+		switch {
+		case err == nil:
+			return m, nil
+		case err != stream.ErrWait:
+			if over {
+				s.release() // all that came has been received
+			}
+			return m, s.explain(err)
+		}
+		select {
+		case <-s.arrived:
+		case <-s.done:
+		case <-ctx.Done():
+			return m, s.waited(ctx, "a message")
+		}
+	}
+}

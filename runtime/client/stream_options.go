@@ -1,0 +1,61 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kuafu-rpc/kuafu/runtime/flow"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// WithMaxStreams sets how many streams may be open at once on one connection; opening another one fails
+// (ResourceExhausted, NotExecuted). Default 1024.
+func WithMaxStreams(n int) Option { return option(func(c *config) { c.streams.max = n }) }
+
+// WithStreamMemory bounds, for each connection, the bytes of messages that servers may send ahead of those who receive
+// them: all streams' windows together. A stream begins with its share of that, 64 to 256 KiB, and gets more, up to 4 MiB,
+// where it is fast and there is some left; one for which not even 64 KiB are left cannot be opened. Default 256 MiB.
+func WithStreamMemory(bytes int) Option { return option(func(c *config) { c.streams.memory = bytes }) }
+
+// WithStreamInterceptors puts interceptors around the opening of streams, the first outermost. The option may be given
+// several times.
+func WithStreamInterceptors(i ...rpc.StreamClientInterceptor) Option {
+	return option(func(c *config) { c.streams.interceptors = append(c.streams.interceptors, i...) })
+}
+
+// streamConfig is the part of config that is about streams.
+type streamConfig struct {
+	max          int
+	memory       int // bytes
+	interceptors []rpc.StreamClientInterceptor
+}
+
+var defaultStreams = streamConfig{max: stream.DefaultMaxStreams, memory: stream.DefaultMaxStreams * stream.DefaultWindow}
+
+func (c streamConfig) validate() error {
+	switch {
+	case c.max < 1:
+		return fmt.Errorf("client: at most %d streams on a connection", c.max)
+	case c.memory < wire.MinWindow:
+		return fmt.Errorf("client: %d bytes for streams: at least %d are needed", c.memory, wire.MinWindow)
+	case slices.ContainsFunc(c.interceptors, func(i rpc.StreamClientInterceptor) bool { return i == nil }):
+		return errors.New("client: a nil interceptor of streams")
+	}
+	return nil
+}
+
+// mux returns the Mux of a new connection to a server that announced window and accepts frames of maxFrame bytes.
+func (c *config) mux(window uint32, maxFrame int) *stream.Mux {
+	share := uint64(c.streams.memory / c.streams.max)
+	return stream.NewMux(stream.Config{
+		Window:     min(max(share, wire.MinWindow), stream.DefaultWindow),
+		ConnWindow: wire.DefaultWindow,
+		Chunk:      min(stream.DefaultChunk, maxFrame),
+		MaxMessage: c.maxMessage,
+		MaxStreams: c.streams.max,
+		Memory:     flow.NewBudget(nil, uint64(c.streams.memory)),
+	}, window)
+}
