@@ -63,6 +63,9 @@ func (c *Client) again(k *call, a *attempts, err *rpc.Error) bool {
 		a.broke = true
 		return false
 	}
+	if k.retry == rpc.RetryAtMostOnce && err.Execution != rpc.NotExecuted && c.config.balancer != FailoverOrder {
+		k.pin = k.server // servers that share a load need not know each other's outcomes
+	}
 	k.avoid = k.server
 	a.pause = v.pause
 	return true

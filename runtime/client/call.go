@@ -31,6 +31,7 @@ type call struct {
 	generation uint64        // of server, with FailoverOrder
 	picked     bool          // the last attempt had a connection
 	avoid      *server       // failed just now, or has another attempt of the call
+	pin        *server       // the only one that may get the call, if not nil
 	unwritten  bool          // the call was abandoned while it was still in the outgoing queue
 
 	id uint64 // set when the frame is appended
@@ -56,7 +57,7 @@ type reply struct {
 func (c *call) forget() {
 	c.method, c.bounds, c.reply, c.err = nil, patience{}, reply{}, nil
 	c.native = wire.CallOptions{}
-	c.sink, c.server, c.conn, c.avoid, c.unwritten = nil, nil, nil, nil, false
+	c.sink, c.server, c.conn, c.avoid, c.pin, c.unwritten = nil, nil, nil, nil, nil, false
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil

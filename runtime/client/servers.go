@@ -213,6 +213,10 @@ func (c *Client) ready(k *call) *conn {
 		k.server, k.generation = t.server, t.generation
 		return t.server.ready()
 	}
+	if k.pin != nil {
+		k.server = k.pin
+		return k.pin.ready()
+	}
 	if due := c.returns.Load(); due != 0 && time.Since(c.born) >= time.Duration(due) {
 		c.takeBack()
 	}
@@ -237,7 +241,7 @@ func (c *Client) pick(k *call, patient bool) (*conn, *rpc.Error) {
 		c.mu.Lock()
 		changed := c.changed
 		cn := c.readyLocked(k) // once more: it may have come just before changed was read
-		err := c.failureLocked()
+		err := c.failureLocked(k)
 		closed := c.closed
 		c.mu.Unlock()
 		if cn != nil {
@@ -261,7 +265,7 @@ func (c *Client) pick(k *call, patient bool) (*conn, *rpc.Error) {
 
 // readyLocked is ready with mu held.
 func (c *Client) readyLocked(k *call) *conn {
-	if c.config.balancer == FailoverOrder {
+	if c.config.balancer == FailoverOrder || k.pin != nil {
 		return c.ready(k)
 	}
 	for _, s := range c.servers {
@@ -281,14 +285,19 @@ func (c *Client) whom(k *call) string {
 	return fmt.Sprintf("any of %d servers", len(c.fleet.Load().all))
 }
 
-// failureLocked returns why there will be no connection soon, nil if there may be one. It wakes the servers in question.
-func (c *Client) failureLocked() *rpc.Error {
+// failureLocked returns why there will be no connection for k soon, nil if there may be one. It wakes the servers in question.
+func (c *Client) failureLocked(k *call) *rpc.Error {
 	if c.closed {
 		return errClosed
 	}
 	candidates := c.servers
-	if c.config.balancer == FailoverOrder {
+	switch {
+	case c.config.balancer == FailoverOrder:
 		candidates = c.servers[c.rotation.at : c.rotation.at+1]
+	case k.pin != nil && k.pin.removed:
+		return k.pin.gone()
+	case k.pin != nil:
+		candidates = []*server{k.pin}
 	}
 	c.woken = true
 	var first *lane // the next to try again

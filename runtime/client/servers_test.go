@@ -254,6 +254,62 @@ func TestRetryNumbers(t *testing.T) {
 	})
 }
 
+// TestRetryStaysWhereItMust: an at-most-once call that may have been executed by one of several equal servers asks that one
+// again, and fails if it is gone; any other call goes elsewhere.
+func TestRetryStaysWhereItMust(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		retry  rpc.Retry
+		start  bool // again after it was killed
+		remove bool // from the list
+		want   string
+	}{
+		{"at most once", rpc.RetryAtMostOnce, true, false, "a 1"},
+		{"at most once, down", rpc.RetryAtMostOnce, false, false, "connection refused"},
+		{"at most once, removed", rpc.RetryAtMostOnce, true, true, "no longer among the servers"},
+		{"idempotent", rpc.RetryIdempotent, true, false, "b"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTown(t)
+				a := w.add("a")
+				w.add("b")
+				n := &news{now: []string{"tcp://a:1", "tcp://b:1"}, lists: make(chan []string)}
+				client, err := DialResolver(context.Background(), n, WithDialer(w.dial), WithBalancer(RoundRobin))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer w.close(client)
+				synctest.Wait()
+				a.become(func(x asked) rpc.Reply {
+					if x.Retry > 0 {
+						return says(fmt.Sprint("a ", x.Retry))
+					}
+					if tt.remove {
+						n.lists <- []string{"tcp://b:1"}
+					}
+					a.kill()
+					if tt.start {
+						a.start()
+					}
+					return says("lost")
+				})
+				client.made.Store(1) // so that a comes first
+				got, err := ask(client, like(tt.retry), "x")
+				if err != nil {
+					got = err.Error()
+					if e := failed(t, err); e.Execution != rpc.MaybeExecuted {
+						t.Errorf("%v", err)
+					}
+				}
+				if !strings.Contains(got, tt.want) {
+					t.Errorf("got %q, want %q", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 // TestRetryBudget: when a server answers nothing but busy, it gets no more than the calls, their share and the floor.
 func TestRetryBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
