@@ -598,7 +598,7 @@ func TestThousandTLSConnections(t *testing.T) {
 	config := s.pki.Client(nil)
 	config.ServerName = "localhost"
 	conns := make([]*tls.Conn, n)
-	before := goroutines()
+	before, used := goroutines(), memory()
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, 32)
 	for i := range conns {
@@ -617,6 +617,11 @@ func TestThousandTLSConnections(t *testing.T) {
 		t.Errorf("stats %+v, want %d open and accepted", got, n)
 	}
 	eventually(t, "idle connections hold one goroutine each", func() bool { return goroutines() <= before+n+8 })
+	each := (memory() - used) / n
+	t.Logf("%d KiB of heap and stack for both ends of a connection", each>>10)
+	if each > 128<<10 {
+		t.Errorf("%d bytes for a connection", each)
+	}
 	for _, nc := range conns {
 		if err := tryRoundTrip(nc); err != nil {
 			t.Fatal(err)
