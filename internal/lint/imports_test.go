@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"service/reflection":      {"idl", "idl/schema", "idl/schemajson", "runtime/codec", "runtime/rpc"},
 	"internal/lint":           {},
 	"examples":                {"runtime/...", "service/...", "examples/..."},
+	"internal/faults":         {}, // tests only
 	"internal/testpki":        {}, // for tests
 	"runtime/auth":            {"runtime/codec", "runtime/rpc"},
 	"runtime/codec":           {},

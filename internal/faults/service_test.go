@@ -1,0 +1,131 @@
+package faults
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// order is what a call asks for: how long to hold its reply, and how large that is to be.
+type order struct {
+	ID   int64
+	Hold time.Duration
+	Size int32
+}
+
+func (o *order) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I64Field(1, o.ID)
+	e.I64Field(2, int64(o.Hold))
+	e.I32Field(3, o.Size)
+	e.EndStruct(outer)
+}
+
+func (o *order) DecodeThrift(d *codec.Decoder) {
+	*o = order{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I64):
+			o.ID = d.I64()
+		case 2<<8 | uint32(codec.I64):
+			o.Hold = time.Duration(d.I64())
+		case 3<<8 | uint32(codec.I32):
+			o.Size = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// receipt is what a call returns: its id, and the process that executed it.
+type receipt struct {
+	ID  int64
+	PID int64
+	Pad []byte
+}
+
+func (r *receipt) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I64Field(1, r.ID)
+	e.I64Field(2, r.PID)
+	e.BinaryField(3, r.Pad)
+	e.EndStruct(outer)
+}
+
+func (r *receipt) DecodeThrift(d *codec.Decoder) {
+	*r = receipt{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I64):
+			r.ID = d.I64()
+		case 2<<8 | uint32(codec.I64):
+			r.PID = d.I64()
+		case 3<<8 | uint32(codec.String):
+			r.Pad = d.Binary()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+func method(name string, r rpc.Retry) *rpc.Method {
+	return &rpc.Method{Service: "Faults", Name: name, FullName: "Faults." + name, Retry: r}
+}
+
+var (
+	appendOnce = method("appendOnce", rpc.RetryAtMostOnce) // writes to the journal
+	appendLine = method("appendLine", rpc.RetryUnset)      // likewise
+	read       = method("read", rpc.RetryIdempotent)       // writes nothing
+)
+
+// workshop implements the methods.
+type workshop struct {
+	journal *journal // nil for none
+	pid     int64
+
+	begun atomic.Int64 // handlers that were started
+	late  atomic.Int64 // of them, after their deadline
+	busy  atomic.Int64 // nanoseconds that handlers took
+}
+
+func newWorkshop(j *journal) *workshop { return &workshop{journal: j, pid: int64(os.Getpid())} }
+
+func (w *workshop) service() *rpc.Service {
+	s := &rpc.Service{Name: "Faults"}
+	for _, m := range []*rpc.Method{appendOnce, appendLine, read} {
+		s.Handlers = append(s.Handlers, rpc.Handler{
+			Method:  m,
+			NewArgs: func() codec.Decodable { return new(order) },
+			Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+				return w.run(ctx, m, args.(*order))
+			},
+		})
+	}
+	return s
+}
+
+func (w *workshop) run(ctx context.Context, m *rpc.Method, o *order) (codec.Encodable, error) {
+	begin := time.Now()
+	w.begun.Add(1)
+	if deadline, ok := ctx.Deadline(); ok && !begin.Before(deadline) {
+		w.late.Add(1)
+	}
+	defer func() { w.busy.Add(int64(time.Since(begin))) }()
+	if m != read && w.journal != nil {
+		if err := w.journal.add(rpc.CallFrom(ctx), o.ID, w.pid); err != nil {
+			return nil, err
+		}
+	}
+	if o.Hold > 0 {
+		time.Sleep(o.Hold) // the work: it takes the same time whoever else uses the machine, and it cannot be cut short
+	}
+	return &receipt{ID: o.ID, PID: w.pid, Pad: make([]byte, o.Size)}, nil
+}
