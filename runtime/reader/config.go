@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/flow"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
@@ -21,6 +23,18 @@ type Output interface {
 
 	// Send queues bytes that are no reply. b is copied.
 	Send(b []byte)
+
+	// Attach makes fill the source of what streams send, which it appends to dst in whole frames: as many as fit into the
+	// capacity of dst, and at least one if there is any. waiting returns how many replies fill has yet to append. It is
+	// called at most once, and before Wake and ReplyVia.
+	Attach(fill func(dst []byte) []byte, waiting func() int)
+
+	// Wake says that fill has something. It may be called from any goroutine, and must not call fill itself.
+	Wake()
+
+	// ReplyVia is Reply for the call of a stream: it encodes the reply and gives the frame, fresh memory, to send, before
+	// it returns. send reports whether the frame will be sent.
+	ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byte) bool)
 }
 
 // Config is what the sessions of a server share. The zero value of each optional field means its default.
@@ -54,6 +68,26 @@ type Config struct {
 	// other.
 	MaxCallBytes int
 
+	// MaxStreams bounds the streams of one connection; default 1024. One more is refused with ResourceExhausted. A canceled
+	// stream counts until its handler has returned.
+	MaxStreams int
+
+	// StreamWindow is how much a client may send on a stream before any of it is received, in bytes, as far as there is
+	// memory for it: at least wire.MinWindow, which is what it is in any case; default 256 KiB. It grows, up to 4 MiB, for a
+	// handler that keeps up.
+	StreamWindow int
+
+	// ConnWindow is how much a client may send on all streams of a connection before the loop has looked at it: at least
+	// wire.MinWindow; default 512 KiB.
+	ConnWindow int
+
+	// StreamMemory bounds what the streams of one connection may hold of what clients have sent, in bytes; default 64 MiB.
+	// A stream that clients send on needs 64 KiB at least, or its call is refused with ResourceExhausted.
+	StreamMemory int
+
+	// Memory bounds the same for all connections together; default 512 MiB.
+	Memory *flow.Budget
+
 	// FirstFrameTimeout is how long a new connection may take to its first complete frame; default 10 s.
 	FirstFrameTimeout time.Duration
 
@@ -76,6 +110,8 @@ const (
 	defaultMaxMessage        = 64 << 20
 	defaultMaxCalls          = 4096
 	defaultMaxCallBytes      = 64 << 20
+	defaultStreamMemory      = 64 << 20
+	defaultMemory            = 512 << 20
 	defaultFirstFrameTimeout = 10 * time.Second
 	defaultFrameTimeout      = 30 * time.Second
 	defaultMinRate           = 1024
@@ -104,22 +140,34 @@ func (c *Config) ApplyDefaultsAndValidate() error {
 	setInt(&c.MaxMessage, defaultMaxMessage)
 	setInt(&c.MaxCalls, defaultMaxCalls)
 	setInt(&c.MaxCallBytes, defaultMaxCallBytes)
+	setInt(&c.MaxStreams, stream.DefaultMaxStreams)
+	setInt(&c.StreamWindow, stream.DefaultWindow)
+	setInt(&c.ConnWindow, wire.DefaultWindow)
+	setInt(&c.StreamMemory, defaultStreamMemory)
 	setInt(&c.MinRate, defaultMinRate)
 	setDuration(&c.FirstFrameTimeout, defaultFirstFrameTimeout)
 	setDuration(&c.FrameTimeout, defaultFrameTimeout)
 	setDuration(&c.IdleTimeout, defaultIdleTimeout)
+	if c.Memory == nil {
+		c.Memory = flow.NewBudget(nil, defaultMemory)
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.MaxFrame < wire.MinMaxFrame || int64(c.MaxFrame) > math.MaxInt32 {
 		return fmt.Errorf("reader: frames of at most %d bytes: %d to %d are allowed", c.MaxFrame, wire.MinMaxFrame, math.MaxInt32)
 	}
+	for _, n := range []int{c.StreamWindow, c.ConnWindow} {
+		if n < wire.MinWindow || int64(n) > math.MaxInt32 {
+			return fmt.Errorf("reader: a window of %d bytes: %d to %d are allowed", n, wire.MinWindow, math.MaxInt32)
+		}
+	}
 	for _, limit := range []struct {
 		name string
 		n    int64
 	}{
 		{"MaxMessage", int64(c.MaxMessage)}, {"MaxCalls", int64(c.MaxCalls)}, {"MaxCallBytes", int64(c.MaxCallBytes)},
-		{"MinRate", int64(c.MinRate)}, {"FirstFrameTimeout", int64(c.FirstFrameTimeout)}, {"FrameTimeout", int64(c.FrameTimeout)},
+		{"MaxStreams", int64(c.MaxStreams)}, {"StreamMemory", int64(c.StreamMemory)}, {"MinRate", int64(c.MinRate)}, {"FirstFrameTimeout", int64(c.FirstFrameTimeout)}, {"FrameTimeout", int64(c.FrameTimeout)},
 	} {
 		if limit.n < 0 {
 			return fmt.Errorf("reader: %s is negative", limit.name)

@@ -14,6 +14,7 @@ type native struct {
 	started bool // the preamble is behind us
 	dialect *wire.Dialect
 	client  rpc.ClientID
+	window  uint32 // the client's, for the Data of all streams; 0 if streams are not in force
 
 	// head gathers what is cut off by the end of a read: a preamble or a frame header. body is the payload of the frame
 	// under assembly; it grows as bytes come in and never to what a header merely claims.
@@ -89,6 +90,7 @@ func (n *native) preamble(s *Session, b []byte) ([]byte, error) {
 	n.head = nil
 	n.started = true
 	n.client = p.ID
+	n.window = p.Window
 	n.dialect = s.config.Dialect
 	if limit := p.FrameLimit(); limit != wire.DefaultMaxFrame || n.dialect.MaxFrame != 0 {
 		own := *s.config.Dialect
@@ -102,7 +104,9 @@ func (n *native) preamble(s *Session, b []byte) ([]byte, error) {
 }
 
 func (s *Session) sendPreamble() {
-	s.out.Send(wire.AppendPreamble(nil, wire.Preamble{MaxFrame: uint32(s.config.MaxFrame), ID: s.config.ServerID}))
+	s.out.Send(wire.AppendPreamble(nil, wire.Preamble{
+		Features: wire.FeatureStreams, MaxFrame: uint32(s.config.MaxFrame), Window: uint32(s.config.ConnWindow), ID: s.config.ServerID,
+	}))
 }
 
 // next reads a frame's header, and its payload if all of it is there.
@@ -174,6 +178,8 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 		return nil
 	case wire.KindPong:
 		return nil
+	case wire.KindData, wire.KindCredit, wire.KindReset:
+		return n.stream(s, h, payload)
 	case wire.KindGoAway: // the client will close when its calls are answered
 		_, err := wire.ParseGoAway(payload)
 		return err
@@ -210,7 +216,28 @@ func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
 		s.refuse(c, rpc.NewError(rpc.Unimplemented, s.config.Registry.Explain(ch.Method)))
 		return nil
 	}
+	if m := c.Handler.Method; ch.Stream != (m.Stream != rpc.StreamNone) {
+		s.refuse(c, rpc.NewError(rpc.Unimplemented, m.StreamMismatch()))
+		return nil
+	}
+	if ch.Stream {
+		if refusal := n.openStream(s, c, ch.Window); refusal != nil {
+			s.refuse(c, refusal)
+			return nil
+		}
+	}
 	return s.take(c)
+}
+
+// openStream opens the stream of a call, or says why the call must be refused.
+func (n *native) openStream(s *Session, c *rpc.Call, window uint64) *rpc.Error {
+	switch {
+	case n.window == 0:
+		return rpc.NewError(rpc.Unimplemented, "the client has not announced streams")
+	case c.Oneway:
+		return rpc.NewError(rpc.InvalidArgument, "a stream cannot be oneway")
+	}
+	return s.streamsOf(n.window).start(c, n.dialect, window)
 }
 
 // becomeNative makes the session keep its calls by id, so that they can be canceled, and repeats a Drain that came too

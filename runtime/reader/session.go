@@ -50,6 +50,7 @@ type Session struct {
 	frameStart time.Time // when the unfinished frame began; zero if there is none
 	frameBytes int       // how much of it has come
 	frames     int       // complete frames so far; counts up to 1
+	streams    *streams  // nil until there is a frame about one
 
 	mu       sync.Mutex
 	peer     *rpc.Peer            // of calls taken from now on
@@ -148,7 +149,12 @@ func (s *Session) SetPeer(p *rpc.Peer) {
 
 // Closed ends the contexts of the calls in flight, except oneway ones: their callers may well have gone. Replies are
 // still taken, and dropped by the output.
-func (s *Session) Closed(error) { s.end(false) }
+func (s *Session) Closed(error) {
+	s.end(false)
+	if s.streams != nil {
+		s.streams.fail()
+	}
+}
 
 // Cancel ends the contexts of all calls in flight, oneway ones included.
 func (s *Session) Cancel() { s.end(true) }
@@ -245,14 +251,27 @@ func (s *Session) admitLocked(c *rpc.Call, behind bool) *rpc.Error {
 
 // refuse answers a call that was not taken.
 func (s *Session) refuse(c *rpc.Call, err *rpc.Error) {
+	if c.Peer == nil { // refused before it was looked at
+		s.mu.Lock()
+		c.Peer = s.peer
+		s.mu.Unlock()
+	}
 	err.Execution = rpc.NotExecuted
-	s.out.Reply(c, rpc.Reply{Err: err})
+	s.answer(c, rpc.Reply{Err: err})
 }
 
 // Reply implements rpc.Replier for the calls of this session: it passes the reply on and frees the call's place.
 func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
-	s.out.Reply(c, reply)
+	s.answer(c, reply)
 	s.release(c)
+}
+
+func (s *Session) answer(c *rpc.Call, reply rpc.Reply) {
+	if x, ok := c.Stream.(*serverStream); ok {
+		x.finish(reply)
+		return
+	}
+	s.out.Reply(c, reply)
 }
 
 // release frees the place of an answered call, and sends the next one on its way where calls run one after the other.

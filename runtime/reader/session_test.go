@@ -45,6 +45,8 @@ type bench struct {
 	calls   []*rpc.Call // dispatched
 	replies []rpc.Reply // refused by the session
 	sent    []byte
+	fill    func([]byte) []byte // of the streams; nil if there was none
+	waiting func() int
 }
 
 func newBench(t testing.TB, change func(*Config)) *bench {
@@ -76,9 +78,20 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 func (b *bench) Dispatch(calls []*rpc.Call)      { b.calls = append(b.calls, calls...) }
 func (b *bench) Reply(_ *rpc.Call, r rpc.Reply)  { b.replies = append(b.replies, r) }
 func (b *bench) Send(p []byte)                   { b.sent = append(b.sent, p...) }
+func (b *bench) Wake()                           {}
 func (b *bench) check(after time.Duration) error { return b.session.Check(b.clock.Add(after)) }
 func (b *bench) answer(c *rpc.Call)              { c.Replier.Reply(c, rpc.Reply{Result: &word{}}) }
 func (b *bench) goAways() (g []wire.GoAway)      { return goAways(b.t, b.sent) }
+
+func (b *bench) Attach(fill func([]byte) []byte, waiting func() int) {
+	b.fill, b.waiting = fill, waiting
+}
+
+func (b *bench) ReplyVia(c *rpc.Call, r rpc.Reply, send func([]byte) bool) {
+	b.replies = append(b.replies, r)
+	c.Cancel(context.Canceled)
+	send(c.Dialect.AppendReply(nil, c, r))
+}
 
 func (b *bench) feed(p []byte) {
 	b.t.Helper()

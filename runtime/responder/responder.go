@@ -68,6 +68,7 @@ type Factory struct {
 	opts    Options
 	scratch sync.Pool // *[]byte: what one reply is encoded into
 	batches sync.Pool // *[]byte of capacity batchSize: what small replies are gathered in
+	bulk    sync.Pool // *[]byte of capacity bulkBuffer: what streams send
 }
 
 // NewFactory returns a Factory.
@@ -78,6 +79,7 @@ func NewFactory(opts Options) (*Factory, error) {
 	f := &Factory{opts: opts}
 	f.scratch.New = func() any { b := make([]byte, 0, 4<<10); return &b }
 	f.batches.New = func() any { b := make([]byte, 0, batchSize); return &b }
+	f.bulk.New = func() any { b := make([]byte, 0, bulkBuffer); return &b }
 	return f, nil
 }
 
@@ -94,9 +96,11 @@ type Responder struct {
 	pending []segment
 	bytes   int // in pending and writing
 	closed  bool
-	endings []ending // in the order of their replies; empty unless somebody wants to know
-	queued  uint64   // bytes since the connection began
-	written uint64   // likewise
+	endings []ending                // in the order of their replies; empty unless somebody wants to know
+	queued  uint64                  // bytes since the connection began, those of streams not counted
+	written uint64                  // likewise
+	fill    func(dst []byte) []byte // of the streams; nil if there are none
+	waiting func() int              // likewise
 
 	// Owned by the loop.
 	writing []segment
@@ -106,8 +110,9 @@ type Responder struct {
 
 // segment is a piece of output: a shared batch, which goes back to the factory, or one reply's own buffer.
 type segment struct {
-	b     []byte
-	batch *[]byte // nil for a reply's own buffer
+	b      []byte
+	batch  *[]byte // nil for a reply's own buffer
+	stream bool    // from the streams: batch is one of bulk, and what a stream sends answers no call
 }
 
 // Reply implements rpc.Replier.
@@ -221,7 +226,8 @@ func (r *Responder) shareLocked(b []byte) {
 }
 
 // Next returns buffers to write now: whole ones, in order, at least one if anything is pending, and no more than limit
-// bytes otherwise. They stay valid until Written. It must not be called again before.
+// bytes otherwise; behind them what the streams have to send, up to a bound of its own. They stay valid until Written. It
+// must not be called again before.
 func (r *Responder) Next(limit int) [][]byte {
 	r.mu.Lock()
 	n, size := 0, 0
@@ -233,7 +239,11 @@ func (r *Responder) Next(limit int) [][]byte {
 	rest := copy(r.pending, r.pending[n:])
 	clear(r.pending[rest:])
 	r.pending = r.pending[:rest]
+	fill := r.fill
 	r.mu.Unlock()
+	if fill != nil {
+		r.nextStreams(fill)
+	}
 	for _, s := range r.writing {
 		r.vector = append(r.vector, s.b)
 	}
@@ -242,12 +252,17 @@ func (r *Responder) Next(limit int) [][]byte {
 
 // Written says that the buffers of the last Next are not needed any more.
 func (r *Responder) Written() {
-	size := 0
+	size, bulk := 0, 0
 	for _, s := range r.writing {
 		size += len(s.b)
+		pool := &r.factory.batches
+		if s.stream {
+			bulk += len(s.b)
+			pool = &r.factory.bulk
+		}
 		if s.batch != nil {
 			*s.batch = s.b[:0]
-			r.factory.batches.Put(s.batch)
+			pool.Put(s.batch)
 		}
 	}
 	clear(r.writing)
@@ -255,17 +270,24 @@ func (r *Responder) Written() {
 	r.writing, r.vector = r.writing[:0], r.vector[:0]
 	r.mu.Lock()
 	r.bytes -= size
-	r.written += uint64(size)
+	r.written += uint64(size - bulk)
 	r.takeWrittenLocked()
 	r.mu.Unlock()
 	r.tellWritten()
 }
 
-// Pending returns how many bytes wait to be written.
+// Pending returns how many bytes wait to be written, replies of streams counted as one each.
 func (r *Responder) Pending() int {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.bytes
+	n, waiting := r.bytes, r.waiting
+	if r.closed {
+		waiting = nil
+	}
+	r.mu.Unlock()
+	if waiting != nil {
+		n += waiting()
+	}
+	return n
 }
 
 // Close drops what is pending; replies that come later are dropped too. The connection's loop calls it when the

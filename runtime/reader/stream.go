@@ -1,0 +1,222 @@
+package reader
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// serverStream is the rpc.Stream of a call.
+type serverStream struct {
+	// Immutable.
+	streams *streams
+	call    *rpc.Call
+	ctx     context.Context // of the call
+	dialect *wire.Dialect
+	recv    chan struct{} // capacity 1, as is send: a Wake for which nobody waits is remembered
+	send    chan struct{}
+
+	// Guarded by streams.mu.
+	core     *stream.Stream
+	done     bool // the call has been answered
+	trailing bool // the reply is among streams.trailers
+}
+
+var _ rpc.Stream = (*serverStream)(nil)
+
+// wake tells those who wait to look again.
+func (x *serverStream) wake(w stream.Wake) {
+	if w.Recv {
+		signal(x.recv)
+	}
+	if w.Send {
+		signal(x.send)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// trailerGone notes that the reply is not in the mux any more.
+func (x *serverStream) trailerGone() {
+	if x.trailing {
+		x.trailing = false
+		x.streams.trailers--
+	}
+}
+
+// Context implements rpc.Stream.
+func (x *serverStream) Context() context.Context { return x.ctx }
+
+// messages holds buffers that messages are encoded into: what is sent is copied before Send returns.
+var messages = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepMessage is the largest such buffer that is kept.
+const keepMessage = 128 << 10
+
+// Send implements rpc.Stream.
+func (x *serverStream) Send(ctx context.Context, m codec.Encodable) error {
+	buffer := messages.Get().(*[]byte)
+	b, err := x.dialect.AppendMessage((*buffer)[:0], x.call.Encoding, m)
+	if err == nil {
+		err = x.SendBytes(ctx, b)
+	}
+	if cap(b) <= keepMessage {
+		*buffer = b
+		messages.Put(buffer)
+	}
+	return err
+}
+
+// SendBytes implements rpc.Stream.
+func (x *serverStream) SendBytes(ctx context.Context, b []byte) error {
+	t := x.streams
+	t.mu.Lock()
+	err := x.stopped(ctx)
+	if err == nil {
+		err = x.core.Send(b, false)
+	}
+	t.unlock(stream.Wake{})
+	if err != nil {
+		return x.explain(err)
+	}
+	for {
+		select {
+		case <-x.send:
+		case <-ctx.Done():
+		case <-x.ctx.Done():
+		}
+		t.mu.Lock()
+		switch err = x.core.Err(); {
+		case x.done || err != nil: // what was pending has been dropped
+			t.mu.Unlock()
+			return x.explain(err)
+		case x.core.Pending() == 0:
+			t.mu.Unlock()
+			return nil
+		}
+		if err = x.stopped(ctx); err != nil {
+			x.core.Withdraw()
+			t.unlock(stream.Wake{})
+			return err
+		}
+		t.mu.Unlock()
+	}
+}
+
+// Recv implements rpc.Stream.
+func (x *serverStream) Recv(ctx context.Context, m codec.Decodable) error {
+	b, err := x.RecvBytes(ctx)
+	if err != nil {
+		return err
+	}
+	return x.dialect.DecodeMessage(x.call.Encoding, b, m)
+}
+
+// RecvBytes implements rpc.Stream.
+func (x *serverStream) RecvBytes(ctx context.Context) ([]byte, error) {
+	t := x.streams
+	for {
+		var m stream.Message
+		t.mu.Lock()
+		err := x.stopped(ctx)
+		if err == nil {
+			m, err = x.core.Recv()
+		}
+		t.unlock(stream.Wake{})
+		switch {
+		case err == nil:
+			return m.Bytes(), nil
+		case err == io.EOF && !x.answered():
+			return nil, io.EOF
+		case err != stream.ErrWait:
+			return nil, x.explain(err)
+		}
+		select {
+		case <-x.recv:
+		case <-ctx.Done():
+		case <-x.ctx.Done():
+		}
+	}
+}
+
+// CloseSend implements rpc.Stream.
+func (x *serverStream) CloseSend(context.Context) error {
+	t := x.streams
+	t.mu.Lock()
+	err := x.core.CloseSend()
+	t.unlock(stream.Wake{})
+	if err != nil {
+		return x.explain(err)
+	}
+	return nil
+}
+
+// stopped returns the error of whoever should not wait, or go on: the stream has been reset, ctx or the call has ended.
+// The lock is held.
+func (x *serverStream) stopped(ctx context.Context) error {
+	if x.done {
+		return stream.ErrSendClosed
+	}
+	if err := x.core.Err(); err != nil {
+		return err
+	}
+	for _, c := range [...]context.Context{x.ctx, ctx} {
+		if err := c.Err(); err != nil {
+			return &rpc.Error{Code: rpc.CodeOf(err), Message: "stream: " + err.Error(), Cause: err}
+		}
+	}
+	return nil
+}
+
+func (x *serverStream) answered() bool {
+	x.streams.mu.Lock()
+	defer x.streams.mu.Unlock()
+	return x.done
+}
+
+// explain turns an error of the core into what callers are promised.
+func (x *serverStream) explain(err error) error {
+	var coded *rpc.Error
+	switch {
+	case x.answered():
+		return rpc.NewError(rpc.FailedPrecondition, "stream: the handler has returned")
+	case errors.As(err, &coded):
+		e := *coded // the core's belongs to everybody who uses the stream
+		return &e
+	case err == stream.ErrSendClosed:
+		return rpc.NewError(rpc.FailedPrecondition, "stream: this side sends no messages, or not any more")
+	}
+	return rpc.Errorf(rpc.Internal, "stream: %w", err)
+}
+
+// finish ends the stream with the call's reply, which follows what has been sent.
+func (x *serverStream) finish(reply rpc.Reply) {
+	t := x.streams
+	t.out.ReplyVia(x.call, reply, func(frame []byte) (sent bool) {
+		t.mu.Lock()
+		for x.core.Pending() > 0 { // somebody still sends; the bytes are not ours for longer than that
+			x.core.Withdraw()
+		}
+		if sent = x.core.Finish(frame); sent {
+			x.trailing = true
+			t.trailers++
+		}
+		x.core.Discard()
+		x.done = true
+		t.open--
+		x.wake(stream.Wake{Recv: true, Send: true})
+		t.unlock(stream.Wake{})
+		return sent
+	})
+}

@@ -1,0 +1,165 @@
+package reader
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/kuafu-rpc/kuafu/runtime/flow"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+)
+
+// streams are the streams of one connection, made with the first frame that is about one. The loop puts in what arrives
+// and takes out what is to be sent, handlers send and receive; none of them holds the lock for longer than it takes to
+// move a message.
+type streams struct {
+	config *Config
+	out    Output
+
+	mu       sync.Mutex
+	mux      *stream.Mux
+	open     int // stream calls that have not been answered
+	trailers int // replies that the mux has and fill has not appended
+}
+
+// maxBulk is the longest frame that fill appends, but for replies.
+const maxBulk = wire.FrameHeaderSize + stream.DefaultChunk
+
+// streamsOf returns the connection's streams. window is the client's, for the Data of all of them.
+func (s *Session) streamsOf(window uint32) *streams {
+	if s.streams == nil {
+		c := s.config
+		t := &streams{config: c, out: s.out}
+		t.mux = stream.NewMux(stream.Config{
+			Window:     uint64(c.StreamWindow),
+			ConnWindow: uint32(c.ConnWindow),
+			MaxMessage: c.Dialect.MaxMessage,
+			MaxStreams: c.MaxStreams,
+			Memory:     flow.NewBudget(c.Memory, uint64(c.StreamMemory)),
+			Server:     true,
+		}, window)
+		s.out.Attach(t.fill, t.waiting)
+		s.streams = t
+	}
+	return s.streams
+}
+
+// stream takes a frame about a stream.
+func (n *native) stream(s *Session, h wire.FrameHeader, payload []byte) error {
+	if n.window == 0 {
+		return &wire.ConnError{Code: rpc.Unimplemented, Reason: fmt.Sprintf("%v frame from a client that has not announced streams", h.Kind)}
+	}
+	t := s.streamsOf(n.window)
+	switch h.Kind {
+	case wire.KindData:
+		t.mu.Lock()
+		w, err := t.mux.Data(h, payload, true) // payload is fresh memory
+		t.unlock(w)
+		return err
+	case wire.KindCredit:
+		limit, err := wire.ParseCredit(payload)
+		if err != nil {
+			return err
+		}
+		t.mu.Lock()
+		err = t.mux.Credit(h.Stream, limit)
+		t.unlock(stream.Wake{})
+		return err
+	}
+	r, err := wire.ParseReset(payload)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	w, err := t.mux.Reset(h.Stream, r)
+	t.unlock(w)
+	return err
+}
+
+// start opens the stream of a call, or says why the call must be refused. window is from the call's header.
+func (t *streams) start(c *rpc.Call, dialect *wire.Dialect, window uint64) *rpc.Error {
+	mode := c.Handler.Method.Stream
+	x := &serverStream{streams: t, call: c, ctx: c.Context(), dialect: dialect, recv: make(chan struct{}, 1), send: make(chan struct{}, 1)}
+	t.mu.Lock()
+	if t.open >= t.config.MaxStreams { // a canceled one counts until its handler has returned
+		n := t.open
+		t.mu.Unlock()
+		return rpc.Busy(fmt.Sprintf("the server is busy: %d streams of this connection are open", n))
+	}
+	core, err := t.mux.Open(stream.Options{Sends: mode&rpc.StreamResult != 0, Receives: mode&rpc.StreamArgs != 0, Limit: window})
+	if err != nil {
+		t.mu.Unlock()
+		return rpc.Busy("the server is busy: " + rpc.ReplyError(err).Message)
+	}
+	x.core, core.Owner = core, x
+	t.open++
+	t.mux.Start(core, c.ID)
+	t.unlock(stream.Wake{})
+	c.Stream = x
+	return nil
+}
+
+// unlock releases the lock, wakes whom w names, and has the loop come for what there is to send.
+func (t *streams) unlock(w stream.Wake) {
+	ready := t.mux.Ready()
+	var ended *rpc.Call
+	if w.Stream != nil {
+		x := w.Stream.Owner.(*serverStream)
+		x.wake(w)
+		if w.Stream.State() == stream.StateReset {
+			x.trailerGone()
+			ended = x.call
+		}
+	}
+	t.mu.Unlock()
+	if ended != nil {
+		ended.Cancel(context.Canceled)
+	}
+	if ready {
+		t.out.Wake()
+	}
+}
+
+// fill appends frames to be sent to dst, as the responder wants it.
+func (t *streams) fill(dst []byte) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for cap(dst)-len(dst) >= maxBulk {
+		f, ok := t.mux.Next()
+		if !ok {
+			break
+		}
+		dst = f.Append(dst)
+		if f.Stream == nil {
+			continue
+		}
+		x := f.Stream.Owner.(*serverStream)
+		if f.Kind == wire.KindReply {
+			x.trailerGone()
+		}
+		if f.Drained {
+			x.wake(stream.Wake{Send: true})
+		}
+	}
+	return dst
+}
+
+// waiting returns how many replies fill has yet to append.
+func (t *streams) waiting() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.trailers
+}
+
+// fail ends all streams because the connection has ended. Their calls' contexts have ended with it.
+func (t *streams) fail() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, core := range t.mux.Fail(&rpc.Error{Code: rpc.Canceled, Message: "the connection to the client is lost"}) {
+		x := core.Owner.(*serverStream)
+		x.trailerGone()
+		x.wake(stream.Wake{Recv: true, Send: true})
+	}
+}
