@@ -43,12 +43,14 @@ func (s *shedder) observe(wait time.Duration, now time.Time) {
 
 // hopeless reports whether a call will hardly be finished in time.
 func (s *shedder) hopeless(c *rpc.Call, now time.Time) bool {
-	if !s.standing || c.Deadline.IsZero() || c.Handler == nil {
+	if !s.standing || c.Deadline.IsZero() {
 		return false
 	}
 	need := c.Deadline.Sub(c.Received) / reserve
-	if e := s.methods[c.Handler.Method]; e != nil {
-		need += e.upper()
+	if c.Handler != nil {
+		if e := s.methods[c.Handler.Method]; e != nil {
+			need += e.upper()
+		}
 	}
 	return c.Deadline.Sub(now) < need
 }
