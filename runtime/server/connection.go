@@ -29,6 +29,7 @@ func (st *stages) accept(conn *listener.Conn) (listener.Session, listener.Output
 	if draining {
 		c.Drain()
 	}
+	c.opened()
 	if st.gate != nil {
 		st.gate.Opened(c.peer, link{c.Session, conn})
 	}
@@ -52,5 +53,5 @@ func (c *connection) Closed(err error) {
 	delete(c.stages.conns, c)
 	c.stages.mu.Unlock()
 	c.stages.answered() // Shutdown does not wait for this connection any more
-	c.stages.ends.report(c.peer, err)
+	c.ended(err)
 }

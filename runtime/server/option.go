@@ -9,6 +9,7 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/auth"
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/listener"
+	"github.com/kuafu-rpc/kuafu/runtime/observe"
 	"github.com/kuafu-rpc/kuafu/runtime/reader"
 	"github.com/kuafu-rpc/kuafu/runtime/responder"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -34,6 +35,7 @@ type options struct {
 	responder responder.Options
 	dialect   wire.Dialect
 	secrets   *auth.Secrets
+	events    observe.Events
 }
 
 // WithLogger sets where the server logs; default slog.Default.

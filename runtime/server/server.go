@@ -10,6 +10,7 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/auth"
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/listener"
+	"github.com/kuafu-rpc/kuafu/runtime/observe"
 	"github.com/kuafu-rpc/kuafu/runtime/reader"
 	"github.com/kuafu-rpc/kuafu/runtime/responder"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -37,8 +38,9 @@ type stages struct {
 	responder *responder.Factory
 	reader    *reader.Config
 
-	ends ends
-	gate *auth.Gate // nil unless clients must log in
+	ends   ends
+	events *observe.Events // whose functions may be nil
+	gate   *auth.Gate      // nil unless clients must log in
 
 	mu       sync.Mutex
 	conns    map[*connection]struct{}
@@ -57,6 +59,8 @@ func New(opts ...Option) *Server {
 	}
 	s.opts.handler.Logger = s.opts.logger
 	s.opts.responder.Logger = s.opts.logger
+	s.opts.responder.Events = s.opts.events
+	s.opts.handler.Exact = s.opts.handler.Exact || s.opts.events.CallDone != nil
 	s.opts.listener.Logger = s.opts.logger
 	return s
 }
@@ -150,7 +154,7 @@ func (s *Server) start() (*stages, []net.Listener, error) {
 	case len(s.listeners) == 0:
 		return nil, nil, errors.New("server: no address is bound; call Listen first")
 	}
-	st := &stages{ends: ends{log: s.opts.logger}, conns: make(map[*connection]struct{})}
+	st := &stages{events: &s.opts.events, ends: ends{log: s.opts.logger}, conns: make(map[*connection]struct{})}
 	if err := s.secure(st); err != nil {
 		return nil, nil, err
 	}
