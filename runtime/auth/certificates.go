@@ -134,5 +134,5 @@ func (c *Certificates) ServerConfig(clients ClientCert) (*tls.Config, error) {
 }
 
 // ClientConfig returns the configuration of the files' present contents; ask again for each connection, as
-// client.WithTLSConfig does. Hosts' names are verified.
+// client.WithTLS does. Hosts' names are verified.
 func (c *Certificates) ClientConfig() *tls.Config { return c.current.Load().client.Clone() }
