@@ -20,7 +20,7 @@ func defers(to chan<- *rpc.Deferral) invoke {
 			return nil, err
 		}
 		to <- d
-		return nil, rpc.Deferred
+		return nil, rpc.ErrDeferred
 	}
 }
 
@@ -65,7 +65,7 @@ func TestDeferredReplies(t *testing.T) {
 				return nil, err
 			}
 			d.Reply(&number{7})
-			return nil, rpc.Deferred
+			return nil, rpc.ErrDeferred
 		}, 0, ""},
 		{"answered before an error is returned", func(ctx context.Context, _ *number) (codec.Encodable, error) {
 			d, _ := rpc.Defer(ctx)
@@ -75,12 +75,12 @@ func TestDeferredReplies(t *testing.T) {
 		{"failed", func(ctx context.Context, _ *number) (codec.Encodable, error) {
 			d, _ := rpc.Defer(ctx)
 			go d.Fail(rpc.NewError(rpc.NotFound, "nothing"))
-			return nil, rpc.Deferred
+			return nil, rpc.ErrDeferred
 		}, rpc.NotFound, "nothing"},
 		{"failed without an error", func(ctx context.Context, _ *number) (codec.Encodable, error) {
 			d, _ := rpc.Defer(ctx)
 			d.Fail(nil)
-			return nil, rpc.Deferred
+			return nil, rpc.ErrDeferred
 		}, rpc.Internal, "without an error"},
 		{"a result all the same", func(ctx context.Context, _ *number) (codec.Encodable, error) {
 			rpc.Defer(ctx)
@@ -99,7 +99,7 @@ func TestDeferredReplies(t *testing.T) {
 			_, err := rpc.Defer(ctx)
 			return nil, err
 		}, rpc.FailedPrecondition, "before"},
-		{"not deferred", func(context.Context, *number) (codec.Encodable, error) { return nil, rpc.Deferred }, rpc.Internal, "without rpc.Defer"},
+		{"not deferred", func(context.Context, *number) (codec.Encodable, error) { return nil, rpc.ErrDeferred }, rpc.Internal, "without rpc.Defer"},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {

@@ -388,7 +388,7 @@ func TestRetriesRandomly(t *testing.T) {
 				return nil, err
 			}
 			time.AfterFunc(time.Duration(args.n)*time.Microsecond, func() { d.Reply(&number{-args.n}) })
-			return nil, rpc.Deferred
+			return nil, rpc.ErrDeferred
 		}
 		return &number{-args.n}, nil
 	})

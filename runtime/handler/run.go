@@ -77,7 +77,7 @@ func (h *Handler) conclude(w *worker, reply rpc.Reply, deferred bool) {
 		return
 	}
 	if deferred {
-		reply.Err = &rpc.Error{Code: rpc.Internal, Message: "the handler returned rpc.Deferred without rpc.Defer", Execution: rpc.Executed}
+		reply.Err = &rpc.Error{Code: rpc.Internal, Message: "the handler returned rpc.ErrDeferred without rpc.Defer", Execution: rpc.Executed}
 	}
 	if w.outcome == 0 {
 		w.outcome = outcomeOf(reply)
@@ -206,7 +206,7 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 func execute(c *rpc.Call, args codec.Decodable) (reply rpc.Reply, deferred bool) {
 	result, err := c.Handler.Invoke(c.Context(), args)
 	if err != nil && result == nil {
-		if errors.Is(err, rpc.Deferred) {
+		if errors.Is(err, rpc.ErrDeferred) {
 			return rpc.Reply{}, true
 		}
 		return rpc.Reply{Err: rpc.ReplyError(err)}, false
