@@ -10,9 +10,9 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 )
 
-// Deferred is what an implementation returns after Defer, in place of a result: no error, but the word that the answer
+// ErrDeferred is what an implementation returns after Defer, in place of a result: no error, but the word that the answer
 // comes later.
-var Deferred = errors.New("rpc: the reply is deferred")
+var ErrDeferred = errors.New("rpc: the reply is deferred")
 
 // Deferral is the duty to answer a call whose implementation has returned. It must be answered by Reply or Fail, even
 // when the call's context has ended before: until then it counts against the server's bound on deferred calls. There is
@@ -28,7 +28,7 @@ type Deferral struct {
 	finish  func(Reply) // set when the implementation has returned
 }
 
-// Defer makes the call of a handler's context one that is answered later: the implementation then returns Deferred, and
+// Defer makes the call of a handler's context one that is answered later: the implementation then returns ErrDeferred, and
 // its worker is free for other calls. What else it returns, or a panic, answers the call at once, unless the Deferral
 // has been used before. The call keeps its place among its connection's and its caller's until it is answered. If its
 // context ends before that, it is answered with what Err says of it, and with Unavailable when the server closes; the
