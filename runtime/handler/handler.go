@@ -16,6 +16,7 @@ type Handler struct {
 	registry    *rpc.Registry // read-only by now
 	opts        Options       // but Queue and Overload, which Reconfigure replaces
 	deferrals   *rpc.Deferrals
+	serve       rpc.ServerHandler        // with its interceptors; nil if there are none
 	serveStream rpc.StreamServerHandler  // with its interceptors
 	identity    atomic.Pointer[Identity] // nil while callers are not told apart
 	base        time.Time                // for now
@@ -73,6 +74,9 @@ func New(registry *rpc.Registry, opts Options) (*Handler, error) {
 		serveStream: rpc.ChainStreamServer(serveStream, opts.StreamInterceptors...),
 		ended:       make(chan struct{}),
 		deferred:    make(map[*rpc.Deferral]*deferral),
+	}
+	if len(opts.Interceptors) > 0 {
+		h.serve = rpc.ChainServer(serve, opts.Interceptors...)
 	}
 	h.configureLocked(opts.Queue, &opts.Overload, time.Now()) // nobody else has h yet
 	if opts.Retries.Bytes > 0 {

@@ -31,6 +31,9 @@ type Options struct {
 	// take no workers.
 	MaxStreams int
 
+	// Interceptors surround the handling of calls that are no streams. The first is the outermost.
+	Interceptors []rpc.ServerInterceptor
+
 	// StreamInterceptors surround the handling of stream calls. The first is the outermost.
 	StreamInterceptors []rpc.StreamServerInterceptor
 

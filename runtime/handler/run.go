@@ -49,7 +49,7 @@ func (h *Handler) run(w *worker) {
 		if !c.Deadline.IsZero() {
 			w.method = c.Handler.Method
 		}
-		reply, deferred = execute(c, args)
+		reply, deferred = h.execute(c, args)
 	}
 	returned = true
 	h.conclude(w, reply, deferred)
@@ -203,8 +203,14 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 }
 
 // execute calls the implementation and turns what it returns into a reply, unless that is to come later.
-func execute(c *rpc.Call, args codec.Decodable) (reply rpc.Reply, deferred bool) {
-	result, err := c.Handler.Invoke(c.Context(), args)
+func (h *Handler) execute(c *rpc.Call, args codec.Decodable) (reply rpc.Reply, deferred bool) {
+	var result codec.Encodable
+	var err error
+	if h.serve == nil {
+		result, err = c.Handler.Invoke(c.Context(), args)
+	} else {
+		result, err = h.serve(c.Context(), c.Handler.Method, args)
+	}
 	if err != nil && result == nil {
 		if errors.Is(err, rpc.ErrDeferred) {
 			return rpc.Reply{}, true
@@ -212,4 +218,13 @@ func execute(c *rpc.Call, args codec.Decodable) (reply rpc.Reply, deferred bool)
 		return rpc.Reply{Err: rpc.ReplyError(err)}, false
 	}
 	return rpc.Reply{Result: result}, false
+}
+
+// serve is the innermost rpc.ServerHandler.
+func serve(ctx context.Context, m *rpc.Method, args codec.Decodable) (codec.Encodable, error) {
+	c := rpc.CallFrom(ctx)
+	if c == nil {
+		return nil, rpc.Errorf(rpc.Internal, "%s: an interceptor has replaced the call's context", m.FullName)
+	}
+	return c.Handler.Invoke(ctx, args)
 }
