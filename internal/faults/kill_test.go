@@ -78,7 +78,7 @@ func TestStop(t *testing.T) {
 	patient := dial(t, p.address)                                    // does not notice
 	watchful := dial(t, p.address, client.WithKeepalive(idle, idle)) // does
 	for i, c := range []*client.Client{patient, watchful} {
-		if _, err := call(t.Context(), c, read, order{ID: int64(i)}); err != nil {
+		if _, err := call(t.Context(), c, methodRead, order{ID: int64(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestStop(t *testing.T) {
 	for i, c := range []*client.Client{patient, watchful} {
 		var err error
 		for late := time.Now().Add(soon); time.Now().Before(late); {
-			if _, err = call(t.Context(), c, read, order{ID: int64(30 + i)}); err == nil {
+			if _, err = call(t.Context(), c, methodRead, order{ID: int64(30 + i)}); err == nil {
 				break
 			}
 			time.Sleep(10 * time.Millisecond) // fail fast between attempts to connect: the next one is on its way

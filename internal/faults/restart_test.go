@@ -59,7 +59,7 @@ func TestRestarts(t *testing.T) {
 				if err != nil {
 					t.Errorf("call %d of %s: %v", id, m.FullName, err)
 				}
-				if m == read {
+				if m == methodRead {
 					reads.Add(1)
 					continue
 				}
@@ -76,7 +76,7 @@ func TestRestarts(t *testing.T) {
 	for range callers / 2 {
 		each(appendOnce, 5*time.Millisecond) // most of the time between the effect and the reply, for the kill to come there
 		each(appendOnce, 0)
-		each(read, time.Millisecond)
+		each(methodRead, time.Millisecond)
 	}
 	for range restarts {
 		want := once.Load() + 3*callers

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"sync/atomic"
 	"time"
@@ -83,24 +84,31 @@ func method(name string, r rpc.Retry) *rpc.Method {
 var (
 	appendOnce = method("appendOnce", rpc.RetryAtMostOnce) // writes to the journal
 	appendLine = method("appendLine", rpc.RetryUnset)      // likewise
-	read       = method("read", rpc.RetryIdempotent)       // writes nothing
+	methodRead = method("read", rpc.RetryIdempotent)       // writes nothing
 )
 
 // workshop implements the methods.
 type workshop struct {
 	journal *journal // nil for none
 	pid     int64
+	noise   []byte // what replies are made of; it cannot be compressed
 
 	begun atomic.Int64 // handlers that were started
 	late  atomic.Int64 // of them, after their deadline
 	busy  atomic.Int64 // nanoseconds that handlers took
 }
 
-func newWorkshop(j *journal) *workshop { return &workshop{journal: j, pid: int64(os.Getpid())} }
+func newWorkshop(j *journal) *workshop {
+	w := &workshop{journal: j, pid: int64(os.Getpid()), noise: make([]byte, maxSize)}
+	rand.Read(w.noise) // never fails
+	return w
+}
+
+const maxSize = 1 << 20 // of a reply
 
 func (w *workshop) service() *rpc.Service {
 	s := &rpc.Service{Name: "Faults"}
-	for _, m := range []*rpc.Method{appendOnce, appendLine, read} {
+	for _, m := range []*rpc.Method{appendOnce, appendLine, methodRead} {
 		s.Handlers = append(s.Handlers, rpc.Handler{
 			Method:  m,
 			NewArgs: func() codec.Decodable { return new(order) },
@@ -119,7 +127,7 @@ func (w *workshop) run(ctx context.Context, m *rpc.Method, o *order) (codec.Enco
 		w.late.Add(1)
 	}
 	defer func() { w.busy.Add(int64(time.Since(begin))) }()
-	if m != read && w.journal != nil {
+	if m != methodRead && w.journal != nil {
 		if err := w.journal.add(rpc.CallFrom(ctx), o.ID, w.pid); err != nil {
 			return nil, err
 		}
@@ -127,5 +135,5 @@ func (w *workshop) run(ctx context.Context, m *rpc.Method, o *order) (codec.Enco
 	if o.Hold > 0 {
 		time.Sleep(o.Hold) // the work: it takes the same time whoever else uses the machine, and it cannot be cut short
 	}
-	return &receipt{ID: o.ID, PID: w.pid, Pad: make([]byte, o.Size)}, nil
+	return &receipt{ID: o.ID, PID: w.pid, Pad: w.noise[:min(max(o.Size, 0), maxSize)]}, nil
 }
