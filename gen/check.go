@@ -28,47 +28,11 @@ func (g *generator) check(u *unit) {
 	if !u.wanted {
 		return
 	}
-	for _, s := range u.file.Services {
-		for _, f := range s.AllFunctions() {
-			g.checkFunction(u, s, f)
-		}
-	}
 	for _, d := range u.file.Structs {
 		for _, f := range d.Fields {
 			g.checkTag(u, f)
 		}
 	}
-}
-
-func (g *generator) checkFunction(u *unit, s *schema.Service, f *schema.Function) {
-	for _, arg := range f.Args {
-		if arg.Type.Kind == schema.KindStream {
-			g.refuseStream(u, s, f, arg.AST.Type.Range())
-			return
-		}
-	}
-	if f.Result != nil && f.Result.Kind == schema.KindStream {
-		g.refuseStream(u, s, f, f.AST.ResultSpan)
-	}
-}
-
-// hasStream reports whether a function takes or returns a stream.
-func hasStream(f *schema.Function) bool {
-	return f.Result != nil && f.Result.Kind == schema.KindStream ||
-		slices.ContainsFunc(f.Args, func(arg *schema.Field) bool { return arg.Type.Kind == schema.KindStream })
-}
-
-// refuseStream reports a stream at span in the file that declares f, or at the service that inherits it.
-func (g *generator) refuseStream(u *unit, s *schema.Service, f *schema.Function, span idl.Span) {
-	message := "`%s.%s` uses a stream, and streams need a later version of the runtime"
-	if f.Service == s {
-		g.report(codeStream, u.file, span, message, s.Name, f.Name).Help = "send pages of a list, or several calls, until then"
-		return
-	}
-	d := g.report(codeStream, u.file, s.AST.Name.Span, message, f.Service.Name, f.Name)
-	d.Labels = append(d.Labels, idl.Label{
-		File: f.Service.File.AST, FileName: f.Service.File.Path, Span: span, Message: "declared here",
-	})
 }
 
 func (g *generator) checkStruct(u *unit, d *schema.Struct) {

@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kuafu-rpc/kuafu/idl/schema"
@@ -12,12 +13,18 @@ func (e *emitter) client(d *schema.Service, methods []*method) {
 	e.P("// ", name, " calls ", article(e.names[d]), " elsewhere. It may be used concurrently.")
 	e.P("type ", name, " struct{ caller ", e.rpc("Caller"), " }")
 	e.P()
-	e.P("var _ ", e.names[d], " = (*", name, ")(nil)")
-	e.P()
+	if !slices.ContainsFunc(methods, (*method).streaming) { // else its methods for streams differ from the server's
+		e.P("var _ ", e.names[d], " = (*", name, ")(nil)")
+		e.P()
+	}
 	e.P("// ", constructor, " returns a client that sends its calls through caller.")
 	e.P("func ", constructor, "(caller ", e.rpc("Caller"), ") *", name, " { return &", name, "{caller} }")
 	e.P()
 	for _, m := range methods {
+		if m.streaming() {
+			e.openMethod(name, m)
+			continue
+		}
 		e.syncMethod(name, m)
 		e.asyncMethod(name, m)
 	}

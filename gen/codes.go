@@ -1,8 +1,7 @@
 package gen
 
-// Codes of the diagnostics of this package. A code keeps its meaning for ever: tools filter by it.
+// Codes of the diagnostics of this package. A code keeps its meaning for ever: tools filter by it. E200 is retired.
 const (
-	codeStream       = "E200"
 	codeImportCycle  = "E201"
 	codeOutputClash  = "E202"
 	codePackageClash = "E203"
@@ -15,14 +14,13 @@ const (
 
 // Code names one kind of diagnostic.
 type Code struct {
-	Code        string // "E200" or "W200"
+	Code        string // "E201" or "W200"
 	Explanation string // one sentence
 }
 
 // Codes lists every code that Generate gives, errors first, in the order of their numbers. The caller owns the slice.
 func Codes() []Code {
 	return []Code{
-		{codeStream, "A function takes or returns a stream, which this generation of the runtime cannot carry."},
 		{codeImportCycle, "The Go packages of several files would import one another."},
 		{codeOutputClash, "Two files would be generated to one path."},
 		{codePackageClash, "Two Go packages would share one directory, or one package would have two names or directories."},

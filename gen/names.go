@@ -18,19 +18,23 @@ type part struct {
 type role int
 
 const (
-	roleNew    role = iota // NewX of a struct with defaults
-	roleGetter             // GetX of an optional field with a default
-	roleBind               // NewXService
-	roleClient             // XClient
-	roleDial               // NewXClient
-	roleMethod             // the rpc.Method of a function
-	roleAsync              // XAsync
-	roleCall               // XYCall, a call on its way
-	roleArgs               // arguments as a client writes them
-	roleParams             // arguments as a server reads them
-	roleResult             // result as a server writes it
-	roleReply              // result as a client reads it
-	roleIDL                // the rpc.IDLFile of a file
+	roleNew          role = iota // NewX of a struct with defaults
+	roleGetter                   // GetX of an optional field with a default
+	roleBind                     // NewXService
+	roleClient                   // XClient
+	roleDial                     // NewXClient
+	roleMethod                   // the rpc.Method of a function
+	roleAsync                    // XAsync
+	roleCall                     // XYCall, a call on its way
+	roleArgs                     // arguments as a client writes them
+	roleParams                   // arguments as a server reads them
+	roleResult                   // result as a server writes it
+	roleReply                    // result as a client reads it
+	roleStream                   // XYStream, a stream call on the client
+	roleServerStream             // the streams of a call on the server
+	roleIn                       // what a message from the client travels in
+	roleOut                      // what a message from the server travels in
+	roleIDL                      // the rpc.IDLFile of a file
 )
 
 // copied is an IDL file whose text the Go file of another one holds too.
@@ -159,9 +163,20 @@ func (g *generator) allocateService(p *pkg, d *schema.Service) {
 	for _, f := range all {
 		sf := serviceFunc{d, f}
 		method := g.names[sf]
-		g.names[part{sf, roleAsync}] = methods.claim(method + "Async")
-		claim(part{sf, roleCall}, name+method+"Call")
 		private := unexportedName(name) + method
+		if _, in, out := streams(f); in == nil && out == nil {
+			g.names[part{sf, roleAsync}] = methods.claim(method + "Async")
+			claim(part{sf, roleCall}, name+method+"Call")
+		} else {
+			claim(part{sf, roleStream}, name+method+"Stream")
+			claim(part{sf, roleServerStream}, private+"ServerStream")
+			if enveloped(in) {
+				claim(part{sf, roleIn}, private+"In")
+			}
+			if enveloped(out) {
+				claim(part{sf, roleOut}, private+"Out")
+			}
+		}
 		claim(part{sf, roleMethod}, private+"Method")
 		claim(part{sf, roleArgs}, private+"Args")
 		claim(part{sf, roleParams}, private+"Params")

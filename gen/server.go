@@ -48,8 +48,21 @@ func (e *emitter) handler(m *method) {
 			args = append(args, "p."+m.members[i])
 		}
 	}
+	more := ", args " + e.codec("Decodable")
+	field := "Invoke"
+	if m.streaming() {
+		field = "Open"
+		more += ", s " + e.rpc("Stream")
+		stream := e.names[part{m.serviceFunc, roleServerStream}] + "{s}"
+		if m.in != nil {
+			args = append(args, stream)
+		}
+		if m.out != nil {
+			args = append(args, stream)
+		}
+	}
 	call := "impl." + m.goName + "(" + strings.Join(args, ", ") + ")"
-	e.P("Invoke: func(ctx ", e.use("context"), ".Context, args ", e.codec("Decodable"), ") (", e.codec("Encodable"), ", error) {")
+	e.P(field, ": func(ctx ", e.use("context"), ".Context", more, ") (", e.codec("Encodable"), ", error) {")
 	if len(m.Args) > 0 {
 		e.P("p := args.(*", params, ")")
 	}

@@ -2,7 +2,6 @@ package gen
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,20 +18,26 @@ type method struct {
 	names   []string // of the parameters
 	members []string // the same in unexported structs
 	throws  []string // members for the declared exceptions
+
+	in, out *schema.Type // elements of the streams, which Function does not have any more; nil if there are none
+	inName  string       // of the stream parameter
 }
 
 // service prints everything for a service: interface, descriptors, server side, client side.
 func (e *emitter) service(d *schema.Service) {
-	if slices.ContainsFunc(d.AllFunctions(), hasStream) {
-		return // in a file that is only referred to; elsewhere it was an error
-	}
 	var methods []*method
 	for _, f := range d.AllFunctions() {
 		sf := serviceFunc{d, f}
-		methods = append(methods, &method{
-			serviceFunc: sf, Function: f, goName: e.names[sf],
-			names: e.parameterNames(f.Args), members: memberNames(f.Args), throws: memberNames(f.Throws),
-		})
+		plain, in, out := streams(f)
+		m := &method{
+			serviceFunc: sf, Function: plain, goName: e.names[sf],
+			names: e.parameterNames(f.Args), members: memberNames(plain.Args), throws: memberNames(f.Throws),
+			in: in, out: out,
+		}
+		if n := len(plain.Args); n < len(f.Args) {
+			m.inName, m.names = m.names[n], m.names[:n]
+		}
+		methods = append(methods, m)
 	}
 	e.serviceInterface(d, methods)
 	e.descriptors(d, methods)
@@ -43,6 +48,10 @@ func (e *emitter) service(d *schema.Service) {
 		e.paramsType(m)
 		e.resultType(m)
 		e.replyType(m)
+		if m.streaming() {
+			e.serverStream(m)
+			e.elements(m)
+		}
 	}
 }
 
@@ -57,7 +66,7 @@ func (e *emitter) serviceInterface(d *schema.Service, methods []*method) {
 	for _, m := range methods {
 		if m.Function.Service == d {
 			e.doc(m.Function.Doc, m.Function.Annotations)
-			e.P(m.goName, e.signature(m))
+			e.P(m.goName, e.serverSignature(m))
 		}
 	}
 	e.P("}")
@@ -102,6 +111,9 @@ func (e *emitter) descriptors(d *schema.Service, methods []*method) {
 		e.P("FullName: ", quote(d.Name+"."+m.Function.Name), ",")
 		if m.Oneway {
 			e.P("Oneway: true,")
+		}
+		if m.streaming() {
+			e.P("Stream: ", e.streamMode(m), ",")
 		}
 		if name := retryNames[m.Retry]; name != "" {
 			e.P("Retry: ", e.rpc(name), ",")

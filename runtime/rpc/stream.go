@@ -90,6 +90,14 @@ type StreamCaller interface {
 	Open(ctx context.Context, m *Method, args codec.Encodable) (ClientStream, error)
 }
 
+// OpenStream opens a stream through caller, if it can open streams. Generated clients call it.
+func OpenStream(ctx context.Context, caller Caller, m *Method, args codec.Encodable) (ClientStream, error) {
+	if s, ok := caller.(StreamCaller); ok {
+		return s.Open(ctx, m, args)
+	}
+	return nil, &Error{Code: Unimplemented, Message: "this client cannot open streams", Method: m.FullName, Execution: NotExecuted}
+}
+
 // SendStream sends messages of type T: what generated code gives to implementations of methods that return a stream.
 // It has the contract of Stream.Send.
 type SendStream[T any] interface {
