@@ -16,8 +16,9 @@ import (
 func WithMaxStreams(n int) Option { return option(func(c *config) { c.streams.max = n }) }
 
 // WithStreamMemory bounds, for each connection, the bytes of messages that servers may send ahead of those who receive
-// them: all streams' windows together. A stream begins with its share of that, 64 to 256 KiB, and gets more, up to 4 MiB,
-// where it is fast and there is some left; one for which not even 64 KiB are left cannot be opened. Default 256 MiB.
+// them: all streams' windows together. A stream begins with its share of half of that, 64 to 256 KiB, and gets more, up to
+// 4 MiB, where it is fast, or has a message that is larger, and there is some left. One for which not even 64 KiB are left
+// cannot be opened. Default 256 MiB.
 func WithStreamMemory(bytes int) Option { return option(func(c *config) { c.streams.memory = bytes }) }
 
 // WithStreamInterceptors puts interceptors around the opening of streams, the first outermost. The option may be given
@@ -49,7 +50,7 @@ func (c streamConfig) validate() error {
 
 // mux returns the Mux of a new connection to a server that announced window and accepts frames of maxFrame bytes.
 func (c *config) mux(window uint32, maxFrame int) *stream.Mux {
-	share := uint64(c.streams.memory / c.streams.max)
+	share := uint64(c.streams.memory / c.streams.max / 2) // the rest is for larger windows, and messages larger than these
 	return stream.NewMux(stream.Config{
 		Window:     min(max(share, wire.MinWindow), stream.DefaultWindow),
 		ConnWindow: wire.DefaultWindow,
