@@ -43,8 +43,8 @@ func (o SlowOptions) withDefaults() SlowOptions {
 
 // WatchSlow returns e with a CallDone that, besides what e's does, calls e's SlowCall for every call whose implementation
 // took longer than the method's calls usually do: more than the mean and three standard deviations. Each method is
-// judged by itself, so a slow one does not hide the others. Calls that were not executed, and those of methods that
-// do not exist, are not looked at. Without a SlowCall it returns e.
+// judged by itself, so a slow one does not hide the others. Calls that were not executed, those of methods that do not
+// exist, and streams, which last as long as people like, are not looked at. Without a SlowCall it returns e.
 func WatchSlow(e Events, o SlowOptions) Events {
 	if e.SlowCall == nil {
 		return e
@@ -56,7 +56,7 @@ func WatchSlow(e Events, o SlowOptions) Events {
 		if done != nil {
 			done(c)
 		}
-		if c.Method == nil || c.Err != nil && c.Err.Execution != rpc.Executed {
+		if c.Method == nil || c.Method.Stream != rpc.StreamNone || c.Err != nil && c.Err.Execution != rpc.Executed {
 			return
 		}
 		m := methods.Of(c.Method)

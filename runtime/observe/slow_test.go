@@ -153,6 +153,7 @@ func TestWatchSlow(t *testing.T) {
 		{"failed in the implementation", fast, 50 * time.Millisecond, &rpc.Error{Code: rpc.Internal, Execution: rpc.Executed}, true},
 		{"refused", fast, time.Hour, &rpc.Error{Code: rpc.Unavailable, Execution: rpc.NotExecuted}, false},
 		{"unknown", nil, time.Hour, nil, false},
+		{"a stream", &rpc.Method{FullName: "S.fast", Stream: rpc.StreamBoth}, time.Hour, nil, false},
 	} {
 		slow = 0
 		call(tt.m, tt.d, tt.err)
