@@ -23,12 +23,6 @@ func streams(f *schema.Function) (rest *schema.Function, in, out *schema.Type) {
 	return &plain, in, out
 }
 
-// streaming reports whether a function takes or returns a stream.
-func streaming(f *schema.Function) bool {
-	_, in, out := streams(f)
-	return in != nil || out != nil
-}
-
 func (m *method) streaming() bool { return m.in != nil || m.out != nil }
 
 // streamMode returns the rpc.StreamMode of a method.
