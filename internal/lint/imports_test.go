@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"runtime/flow":            {},
 	"runtime/wire":            {"runtime/codec", "runtime/compress", "runtime/flow", "runtime/rpc"},
 	"runtime/wire/thrift":     {"runtime/codec", "runtime/compress", "runtime/rpc", "runtime/wire"},
-	"runtime/observe":         {"runtime/rpc"},
+	"runtime/observe":         {"runtime/codec", "runtime/rpc"},
 	"runtime/observe/admin":   {"runtime/observe"},
 	"runtime/listener":        {"runtime/rpc"},
 	"runtime/reader":          {"runtime/codec", "runtime/flow", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"runtime/internal/stream": {"runtime/flow", "runtime/rpc", "runtime/wire"},
 	"runtime/server":          {"runtime/..."},
 	"runtime/rpctest":         {"runtime/handler", "runtime/reader", "runtime/responder", "runtime/rpc", "runtime/wire"},
-	"runtime/client":          {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
+	"runtime/client":          {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/stream", "runtime/observe", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 }
 
 // never are imports that no listed tree may have, though allowed would let them pass.
