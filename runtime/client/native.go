@@ -54,7 +54,7 @@ func (n *native) open(cn *conn) {
 	cn.controlLocked(wire.AppendPreamble(nil, wire.Preamble{
 		Features: wire.FeatureStreams,
 		MaxFrame: uint32(n.config.maxFrame),
-		Window:   wire.DefaultWindow,
+		Window:   connWindow,
 		ID:       n.config.clientID,
 	}))
 	cn.unlockAndFlush()

@@ -11,12 +11,19 @@ type streams struct {
 	mux  *stream.Mux // nil until the first stream, or the first frame of one
 	bulk int         // bytes of streams' frames in the outgoing queue or being written
 	tail int         // bytes of those in the queue's tail
+
+	spare [][]byte // buffers for messages, at most maxMessages
 }
 
 // bulkRoom is how many bytes of streams' frames make the outgoing queue full for more of them. The next are taken from
 // the Mux when these have been written. So a call that joins the queue waits for no more than that, besides what the
 // connection's window lets be on its way.
 const bulkRoom = 128 << 10
+
+const (
+	maxMessages = 4         // buffers for messages that a connection keeps
+	messageSize = 256 << 10 // and how large they may be; larger ones go to the pool of frames
+)
 
 // muxLocked returns the connection's Mux. The server has said that it knows streams.
 func (cn *conn) muxLocked(n *native) *stream.Mux {
@@ -99,6 +106,31 @@ func (cn *conn) queueFrameLocked(f *stream.Frame) {
 		piece.whole, s.out = s.out, nil // the queue's from now on
 	}
 	cn.segs = append(cn.segs, piece)
+}
+
+// messageBuffer returns an empty buffer for a message.
+func (cn *conn) messageBuffer() []byte {
+	cn.mu.Lock()
+	if k := len(cn.streams.spare); k > 0 {
+		b := cn.streams.spare[k-1]
+		cn.streams.spare = cn.streams.spare[:k-1]
+		cn.mu.Unlock()
+		return b[:0]
+	}
+	cn.mu.Unlock()
+	return newFrame()
+}
+
+// recycleMessageLocked keeps the buffer of a message that has been written. A pool alone would not do: where messages are
+// received as well there is so much garbage that it is emptied all the time.
+func (cn *conn) recycleMessageLocked(b []byte) {
+	switch {
+	case b == nil:
+	case cap(b) <= messageSize && len(cn.streams.spare) < maxMessages:
+		cn.streams.spare = append(cn.streams.spare, b)
+	case cap(b) <= keepSize:
+		keepFrame(b)
+	}
 }
 
 // failStreams ends the streams of a connection that has failed with err.

@@ -31,7 +31,7 @@ func (s *clientStream) SendBytes(ctx context.Context, b []byte) error {
 func (s *clientStream) buffer() []byte {
 	b := s.out
 	if s.out = nil; b == nil {
-		b = newFrame()
+		b = s.conn.messageBuffer()
 	}
 	return b[:0]
 }

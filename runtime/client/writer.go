@@ -180,11 +180,10 @@ func (cn *conn) writeAll(batch []segment, bufs *net.Buffers) (int64, error) {
 // writtenLocked lets go of what was written.
 func (cn *conn) writtenLocked(s segment) {
 	cn.streams.bulk -= s.bulk
-	switch {
-	case !s.piece:
+	if s.piece {
+		cn.recycleMessageLocked(s.whole)
+	} else {
 		cn.recycleLocked(s.b)
-	case s.whole != nil && cap(s.whole) <= keepSize:
-		keepFrame(s.whole)
 	}
 }
 
