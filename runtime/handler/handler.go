@@ -279,6 +279,8 @@ func (h *Handler) takeLocked(w *worker) bool {
 	w.timed = h.opts.Exact || w.item.caller != nil || !w.item.call.Deadline.IsZero() || w.count%sample == 0
 	if w.timed {
 		h.clockLocked(w)
+	} else if !w.now.IsZero() {
+		w.now, w.usage = time.Time{}, Usage{}
 	}
 	return true
 }
@@ -318,7 +320,7 @@ func (h *Handler) work(w *worker) {
 	}()
 	for {
 		<-w.wake
-		w.now = time.Time{}
+		w.now, w.usage = time.Time{}, Usage{}
 		h.mu.Lock()
 		h.waking = false
 		for h.takeLocked(w) {
@@ -342,7 +344,7 @@ func (h *Handler) work(w *worker) {
 }
 
 // sample is how many calls share one look at the clock, where nothing but the statistics needs the time.
-const sample = 16
+const sample = 64
 
 // clockLocked notes how long the call that w has taken was queued, and what that means.
 func (h *Handler) clockLocked(w *worker) {

@@ -37,7 +37,7 @@ type Options struct {
 	// StreamInterceptors surround the handling of stream calls. The first is the outermost.
 	StreamInterceptors []rpc.StreamServerInterceptor
 
-	// Exact makes every call timed. Default: where only Stats wants to know, one in 16.
+	// Exact makes every call timed. Default: where only Stats wants to know, one in 64.
 	Exact bool
 
 	// Authorize, if not nil, decides about every call before its arguments are decoded.

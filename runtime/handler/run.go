@@ -61,8 +61,6 @@ func (h *Handler) conclude(w *worker, reply rpc.Reply, deferred bool) {
 	if w.timed {
 		now := h.now()
 		w.usage.Handler, w.now = now.Sub(w.now), now
-	} else {
-		w.usage, w.now = Usage{}, time.Time{}
 	}
 	if d := it.call.TakeDeferral(); d != nil {
 		w.outcome = outcomeDeferred

@@ -26,7 +26,7 @@ type Stats struct {
 	Deferred  int // calls that were deferred and wait for their reply
 	Unsettled int // Deferrals that the application has yet to use; those of ended calls, too
 
-	// Of each call with a deadline, of all while callers are told apart or with Options.Exact, else of one in 16.
+	// Of each call with a deadline, of all while callers are told apart or with Options.Exact, else of one in 64.
 	QueueTime              Timing // from a call's last byte until a worker takes it (RpcQueueTime)
 	ProcessingTime         Timing // of a worker (RpcProcessingTime)
 	DeferredProcessingTime Timing // from the implementation's return until the reply (DeferredRpcProcessingTime)
