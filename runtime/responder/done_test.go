@@ -145,6 +145,9 @@ func TestUnsent(t *testing.T) {
 }
 
 func TestEventsDoNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools drop things at random under the race detector")
+	}
 	for name, o := range map[string]Options{"without": {}, "with": {Events: observe.Events{CallDone: func(observe.CallDone) {}}}} {
 		r := newResponder(t, newConn(), o)
 		b := []byte("reply")
