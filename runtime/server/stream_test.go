@@ -327,7 +327,11 @@ func TestStreamLostConnection(t *testing.T) {
 	if _, err := c.Hold(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Download(t.Context(), -1, 10_000); err != nil {
+	down, err := c.Download(t.Context(), -1, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := down.Recv(t.Context()); err != nil { // it has begun
 		t.Fatal(err)
 	}
 	arrives(t, impl.held, "Hold")
