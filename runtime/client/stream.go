@@ -125,7 +125,11 @@ func (s *clientStream) explain(err error) error {
 	case stream.ErrSendClosed:
 		return s.errorf(rpc.FailedPrecondition, "the client sends no messages, or none any more")
 	}
-	e := *callError(err, s.call.method)
+	known, ok := err.(*rpc.Error)
+	if !ok {
+		return callError(err, s.call.method)
+	}
+	e := *known // which all who wait for the stream share
 	e.Method = s.call.method.FullName
 	return &e
 }
