@@ -1,0 +1,3 @@
+package main
+
+//go:generate go run github.com/kuafu-rpc/kuafu/cmd/rpcgen stream.idl
