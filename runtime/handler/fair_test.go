@@ -100,10 +100,10 @@ func TestFairQueueUsesUpTurns(t *testing.T) {
 
 // model is what a fairQueue does, said without rings and counters.
 type model struct {
-	bounds, turns []int
-	levels        [][]uint64
-	schedule      []int
-	at            int
+	bounds   []int
+	levels   [][]uint64
+	schedule []int
+	at       int
 }
 
 func newModel(q *fairQueue, turns []int) *model {

@@ -271,7 +271,7 @@ func latencies(t *testing.T, o Overload, greedy int) (all []time.Duration) {
 		time.Sleep(time.Millisecond)
 		return args, nil
 	}), Options{Workers: 8, Queue: 4096, Overload: o})
-	end := time.Now().Add(20 * time.Second) // of synctest's clock
+	end := time.Now().Add(5 * time.Second) // of synctest's clock
 	var wg sync.WaitGroup
 	loop := func(address string, id uint64, note func(time.Duration)) {
 		done := make(chan struct{}, 1)
@@ -358,7 +358,7 @@ func TestFairnessReal(t *testing.T) {
 // flood sends calls at rate per second for a while, each with a deadline of its own, to 10 workers whose calls take 10 ms,
 // and returns how many a second are answered in time.
 func flood(t *testing.T, o Overload, rate int, s *Stats) (goodput float64) {
-	const length, allowance = 20 * time.Second, 500 * time.Millisecond
+	const length, allowance = 6 * time.Second, 500 * time.Millisecond
 	reg := register(t, func(_ context.Context, args *number) (codec.Encodable, error) {
 		time.Sleep(10 * time.Millisecond)
 		return args, nil
