@@ -465,6 +465,14 @@ func TestStreamAuthorization(t *testing.T) {
 	}
 }
 
+// TestStreamFromThrift: a client that knows no streams is told so.
+func TestStreamFromThrift(t *testing.T) {
+	h, _ := startStreams(t)
+	conn := h.dial(h.tcp, client.WithThrift(client.Thrift{}))
+	err := conn.Call(t.Context(), &rpc.Method{Service: "Streams", Name: "hold", FullName: "Streams.hold"}, text("x"), new(streamtest.Item))
+	wantError(t, err, rpc.Unimplemented, rpc.NotExecuted, "is a stream method")
+}
+
 // TestStreamShutdown: open streams may finish; what does not is cut, and counted.
 func TestStreamShutdown(t *testing.T) {
 	h, impl := startStreams(t)

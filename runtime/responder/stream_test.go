@@ -1,0 +1,88 @@
+package responder
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/kuafu-rpc/kuafu/runtime/observe"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+)
+
+// TestStreamsFollowReplies: what is pending is written before what the streams have, which is asked for in small
+// portions, and counts as pending only while it is written.
+func TestStreamsFollowReplies(t *testing.T) {
+	c := newConn()
+	r := newResponder(t, c, Options{})
+	frame, asked := bytes.Repeat([]byte("s"), 60_000), 0
+	left := 4
+	r.Attach(func(dst []byte) []byte {
+		asked++
+		for ; left > 0 && cap(dst)-len(dst) >= len(frame); left-- {
+			dst = append(dst, frame...)
+		}
+		return dst
+	}, func() int { return 7 })
+	r.Wake()
+	if c.wakes != 1 {
+		t.Errorf("%d wake-ups", c.wakes)
+	}
+	if n := r.Pending(); n != 7 {
+		t.Errorf("%d bytes are pending, want those of replies alone", n)
+	}
+	r.Reply(call([]byte("reply")), rpc.Reply{})
+	got := r.Next(1)
+	if len(got) != 2 || string(got[0]) != "reply" || len(got[1]) < len(frame) || len(got[1]) > bulkBuffer {
+		t.Fatalf("%d buffers", len(got))
+	}
+	if n := r.Pending(); n != 7+len("reply")+len(got[1]) {
+		t.Errorf("%d bytes are pending", n)
+	}
+	total := len(got[1])
+	r.Written()
+	for got = r.Next(1); len(got) > 0; got = r.Next(1) {
+		total += len(got[0])
+		r.Written()
+	}
+	if total != 4*len(frame) || asked < 3 {
+		t.Errorf("%d bytes came when asked %d times", total, asked)
+	}
+	r.Close()
+	if n := r.Pending(); n != 0 {
+		t.Errorf("%d bytes are pending after the end", n)
+	}
+}
+
+// TestLargeReplyOfStream: a frame that does not fit into the shared buffer goes out all the same.
+func TestLargeReplyOfStream(t *testing.T) {
+	r := newResponder(t, newConn(), Options{})
+	large := make([]byte, 10*bulkBuffer)
+	r.Attach(func(dst []byte) []byte {
+		b := append(dst, large...)
+		large = nil
+		return b
+	}, func() int { return 0 })
+	if got := r.Next(1); len(got) != 1 || len(got[0]) != 10*bulkBuffer {
+		t.Fatalf("%d buffers", len(got))
+	}
+	r.Written()
+	if got := r.Next(1); len(got) != 0 {
+		t.Errorf("%d buffers more", len(got))
+	}
+}
+
+// TestReplyVia: the frame goes to send, the call's context ends, and the event says whether it will be sent.
+func TestReplyVia(t *testing.T) {
+	for _, sent := range []bool{true, false} {
+		var done []observe.CallDone
+		r := newResponder(t, newConn(), Options{Events: observe.Events{CallDone: func(d observe.CallDone) { done = append(done, d) }}})
+		c := call([]byte("reply"))
+		var frame []byte
+		r.ReplyVia(c, rpc.Reply{}, func(b []byte) bool { frame = b; return sent })
+		if string(frame) != "reply" || c.Context().Err() == nil || r.Pending() != 0 {
+			t.Errorf("frame %q, context %v, %d pending", frame, c.Context().Err(), r.Pending())
+		}
+		if len(done) != 1 || done[0].Unsent == sent {
+			t.Errorf("sent %v: %+v", sent, done)
+		}
+	}
+}
