@@ -134,10 +134,12 @@ func (f fairness) String() string {
 	return fmt.Sprintf("p99 %v alone, %v beside 512 calls (%.2f x); p50 %v and %v", f.alone, f.beside, f.ratio(), f.aloneMid, f.besideMid)
 }
 
-// measureFairness measures for d each.
+// measureFairness measures for d each. The queue gets two of its periods to learn who is greedy: until the first one
+// ends, the modest caller stays where it was put when it was alone, and all costs were its own.
 func measureFairness(t testing.TB, d time.Duration, fair bool) (f fairness) {
-	const hold = 4 * time.Millisecond
-	p := start(t, config{Address: "tcp://127.0.0.1:0", Workers: 16, Queue: 4096, Fair: fair}) // room for 1,024 on each level
+	const hold = 10 * time.Millisecond // long beside what the processors, which all share, are late by
+	const period = 250 * time.Millisecond
+	p := start(t, config{Address: "tcp://127.0.0.1:0", Workers: 16, Queue: 4096, Fair: fair, Period: period}) // room for 1,024 on each level
 	modest, greedy := dial(t, p.address), dial(t, p.address)
 	one := func() (mid, high time.Duration) {
 		ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -157,6 +159,7 @@ func measureFairness(t testing.TB, d time.Duration, fair bool) (f fairness) {
 		wg.Go(func() { repeat(ctx, t, greedy, methodRead, o, 0, nil) })
 	}
 	p.await(before + 1024)
+	time.Sleep(2 * period)
 	f.besideMid, f.beside = one()
 	cancel()
 	wg.Wait()
@@ -169,18 +172,18 @@ func TestFairness(t *testing.T) {
 	for range 3 {
 		f = measureFairness(t, span(time.Second), true)
 		t.Log(f)
-		if f.beside <= 2*f.alone+10*time.Millisecond {
+		if f.besideMid <= 2*f.aloneMid && f.beside <= 2*f.alone+100*time.Millisecond {
 			return
 		}
 	}
-	t.Errorf("%v: want at most twice as long, and 10 ms", f)
+	t.Errorf("%v: want at most twice as long; p99 may have 100 ms more, for a busy machine", f)
 }
 
 // TestUnfairness is the same without: the measure must tell the difference.
 func TestUnfairness(t *testing.T) {
 	f := measureFairness(t, time.Second, false)
 	t.Log(f)
-	if f.beside <= 2*f.alone+10*time.Millisecond || f.besideMid < 50*time.Millisecond {
+	if f.besideMid <= 4*f.aloneMid {
 		t.Errorf("%v: the queue is fair without being asked to, so the test shows nothing", f)
 	}
 }

@@ -37,8 +37,10 @@ func TestRestarts(t *testing.T) {
 		dead     sync.Map // pids
 		replayed atomic.Int64
 	)
+	backoff := client.DefaultBackoff
+	backoff.Max = 500 * time.Millisecond // its pauses would grow: no connection lasts for the second that makes it count as sound
 	each := func(m *rpc.Method, hold time.Duration) {
-		conn := dial(t, p.address, client.WithWaitForReady())
+		conn := dial(t, p.address, client.WithWaitForReady(), client.WithBackoff(backoff))
 		wg.Go(func() {
 			for {
 				select {

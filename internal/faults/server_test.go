@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
@@ -21,10 +22,12 @@ type config struct {
 	Address   string
 	Workers   int
 	Queue     int
-	Journal   string // path; empty for none
-	Persist   bool   // at-most-once calls are restored from the journal
-	Fair      bool   // a fair queue; callers are told apart by their client ids
-	KeepStale bool   // do not refuse queued calls that will hardly be finished in time
+	Journal   string        // path; empty for none
+	Persist   bool          // at-most-once calls are restored from the journal
+	Fair      bool          // a fair queue; callers are told apart by their client ids
+	KeepStale bool          // do not refuse queued calls that will hardly be finished in time
+	Period    time.Duration // of the fair queue's decay; 0 for the default
+	Stall     time.Duration // how long a peer may read nothing; 0 for the default
 }
 
 // report is what it tells.
@@ -45,10 +48,13 @@ func serve(settings string) error {
 	}
 	opts := []server.Option{
 		server.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))),
-		server.WithOverload(handler.Overload{Fair: c.Fair, Identity: handler.ByClient, KeepLate: c.KeepStale}),
+		server.WithOverload(handler.Overload{Fair: c.Fair, Identity: handler.ByClient, Period: c.Period, KeepLate: c.KeepStale}),
 	}
 	if c.Workers > 0 {
 		opts = append(opts, server.WithWorkers(c.Workers))
+	}
+	if c.Stall > 0 {
+		opts = append(opts, server.WithStallTimeout(c.Stall))
 	}
 	if c.Queue > 0 {
 		opts = append(opts, server.WithQueue(c.Queue))

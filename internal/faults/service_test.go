@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	"os"
 	"sync/atomic"
 	"time"
@@ -81,10 +82,19 @@ func method(name string, r rpc.Retry) *rpc.Method {
 	return &rpc.Method{Service: "Faults", Name: name, FullName: "Faults." + name, Retry: r}
 }
 
+func streamMethod(name string, mode rpc.StreamMode) *rpc.Method {
+	m := method(name, rpc.RetryUnset)
+	m.Stream = mode
+	return m
+}
+
 var (
 	appendOnce = method("appendOnce", rpc.RetryAtMostOnce) // writes to the journal
 	appendLine = method("appendLine", rpc.RetryUnset)      // likewise
 	methodRead = method("read", rpc.RetryIdempotent)       // writes nothing
+
+	pour = streamMethod("pour", rpc.StreamResult) // sends messages without end
+	soak = streamMethod("soak", rpc.StreamArgs)   // receives them
 )
 
 // workshop implements the methods.
@@ -117,7 +127,39 @@ func (w *workshop) service() *rpc.Service {
 			},
 		})
 	}
+	for m, open := range map[*rpc.Method]func(context.Context, *order, rpc.Stream) error{pour: w.pour, soak: w.soak} {
+		s.Handlers = append(s.Handlers, rpc.Handler{
+			Method:  m,
+			NewArgs: func() codec.Decodable { return new(order) },
+			Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
+				w.begun.Add(1)
+				o := args.(*order)
+				if err := open(ctx, o, s); err != nil {
+					return nil, err
+				}
+				return &receipt{ID: o.ID, PID: w.pid}, nil
+			},
+		})
+	}
 	return s
+}
+
+func (w *workshop) pour(ctx context.Context, o *order, s rpc.Stream) error {
+	for {
+		if err := s.SendBytes(ctx, w.noise[:min(max(o.Size, 0), maxSize)]); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *workshop) soak(ctx context.Context, _ *order, s rpc.Stream) error {
+	for {
+		if _, err := s.RecvBytes(ctx); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 func (w *workshop) run(ctx context.Context, m *rpc.Method, o *order) (codec.Encodable, error) {

@@ -106,7 +106,7 @@ func measureNeighbours(t testing.TB, d time.Duration) (n neighbours) {
 func TestSlowReaders(t *testing.T) {
 	var n neighbours
 	for range 3 {
-		n = measureNeighbours(t, span(2*time.Second))
+		n = measureNeighbours(t, span(1200*time.Millisecond))
 		t.Log(n)
 		if n.read == 0 || n.read > int64(2*50*1024*n.readFor.Seconds()) {
 			t.Fatalf("%v: these are no slow readers", n)
