@@ -120,6 +120,7 @@ func (n *native) openStream(cn *conn, c *call, args codec.Encodable) *rpc.Error 
 		cn.mu.Lock()
 		core.Discard()
 		cn.mu.Unlock()
+		s.core = nil // the next attempt may be on another connection
 		return err
 	}
 	return nil
