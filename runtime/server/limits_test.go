@@ -20,7 +20,7 @@ import (
 func TestLimitsPage(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page := sources(t, filepath.Join(root, "docs", "limits.md"))
-	options := sources(t, "option*.go") + sources(t, filepath.Join(root, "runtime", "client", "*option*.go"))
+	options := sources(t, "option*.go") + sources(t, "stream.go") + sources(t, filepath.Join(root, "runtime", "client", "*option*.go"))
 	packages := make(map[string]string) // the tests of a package
 	rows, next := 0, regexp.MustCompile("`([a-z/]+)\\.(Test[A-Za-z0-9]+)`")
 	named := regexp.MustCompile("`(With[A-Za-z]+)`")
@@ -62,29 +62,32 @@ func TestLimitsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"bytes until the protocol is known":        fmt.Sprint(thrift.MaxDetect),
-		"time to the first complete frame":         fmt.Sprintf("%.0f s", c.FirstFrameTimeout.Seconds()),
-		"time from a later frame's first byte":     fmt.Sprintf("%.0f s", c.FrameTimeout.Seconds()),
-		"rate of a frame":                          thousands(c.MinRate) + " bytes/s",
-		"time without a byte":                      fmt.Sprintf("%.0f min", c.IdleTimeout.Minutes()),
-		"calls in flight on a connection":          thousands(c.MaxCalls),
-		"bytes of these calls' bodies":             mib(c.MaxCallBytes),
-		"frame, without its 16 bytes":              thousands(wire.DefaultMaxFrame) + " bytes",
-		"the least that a frame's limit may be":    kib(wire.MinMaxFrame),
-		"header of a call":                         kib(wire.MaxHeader),
-		"method's full name":                       fmt.Sprint(wire.MaxMethod, " bytes"),
-		"metadata":                                 fmt.Sprintf("%s, %d pairs", kib(wire.MaxMetadata), wire.MaxMetadataPairs),
-		"text of an error":                         kib(wire.MaxMessageText),
-		"framed message":                           thousands(thrift.DefaultMaxFrame) + " bytes",
-		"unframed message":                         mib(c.MaxMessage),
-		"method's name, service included":          fmt.Sprint(thrift.MaxName, " bytes"),
-		"transforms of a THeader frame":            fmt.Sprint(thrift.MaxTransforms),
-		"info headers of a THeader frame":          fmt.Sprintf("%s, %d pairs", kib(thrift.MaxInfoBytes), thrift.MaxInfoPairs),
-		"body, decompressed":                       mib(wire.DefaultMaxMessage),
-		"size from which on bodies are compressed": kib(wire.DefaultThreshold),
-		"nesting of structs; while skipping":       fmt.Sprint(codec.MaxDepth),
-		"elements of a container":                  thousands(codec.MaxElements),
-		"memory for decoding":                      fmt.Sprintf("%d x the message + %s", codec.AllocFactor, kib(codec.AllocBase)),
+		"bytes until the protocol is known":                           fmt.Sprint(thrift.MaxDetect),
+		"time to the first complete frame":                            fmt.Sprintf("%.0f s", c.FirstFrameTimeout.Seconds()),
+		"time from a later frame's first byte":                        fmt.Sprintf("%.0f s", c.FrameTimeout.Seconds()),
+		"rate of a frame":                                             thousands(c.MinRate) + " bytes/s",
+		"time without a byte":                                         fmt.Sprintf("%.0f min", c.IdleTimeout.Minutes()),
+		"calls in flight on a connection":                             thousands(c.MaxCalls),
+		"streams of a connection":                                     thousands(c.MaxStreams),
+		"memory for what clients send on the streams of a connection": mib(c.StreamMemory),
+		"memory for what clients send on all streams":                 mib(int(c.Memory.Limit())),
+		"bytes of these calls' bodies":                                mib(c.MaxCallBytes),
+		"frame, without its 16 bytes":                                 thousands(wire.DefaultMaxFrame) + " bytes",
+		"the least that a frame's limit may be":                       kib(wire.MinMaxFrame),
+		"header of a call":                                            kib(wire.MaxHeader),
+		"method's full name":                                          fmt.Sprint(wire.MaxMethod, " bytes"),
+		"metadata":                                                    fmt.Sprintf("%s, %d pairs", kib(wire.MaxMetadata), wire.MaxMetadataPairs),
+		"text of an error":                                            kib(wire.MaxMessageText),
+		"framed message":                                              thousands(thrift.DefaultMaxFrame) + " bytes",
+		"unframed message":                                            mib(c.MaxMessage),
+		"method's name, service included":                             fmt.Sprint(thrift.MaxName, " bytes"),
+		"transforms of a THeader frame":                               fmt.Sprint(thrift.MaxTransforms),
+		"info headers of a THeader frame":                             fmt.Sprintf("%s, %d pairs", kib(thrift.MaxInfoBytes), thrift.MaxInfoPairs),
+		"body, decompressed":                                          mib(wire.DefaultMaxMessage),
+		"size from which on bodies are compressed":                    kib(wire.DefaultThreshold),
+		"nesting of structs; while skipping":                          fmt.Sprint(codec.MaxDepth),
+		"elements of a container":                                     thousands(codec.MaxElements),
+		"memory for decoding":                                         fmt.Sprintf("%d x the message + %s", codec.AllocFactor, kib(codec.AllocBase)),
 	} {
 		if !regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(name) + `[^|]*\| ` + regexp.QuoteMeta(value) + `\b`).MatchString(page) {
 			t.Errorf("%q is not said to be %s", name, value)
