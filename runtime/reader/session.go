@@ -170,8 +170,10 @@ func (s *Session) end(oneway bool) {
 	}
 	s.mu.Unlock()
 	for _, c := range calls {
-		if oneway || !c.Oneway {
+		if oneway {
 			c.Cancel(context.Canceled)
+		} else {
+			c.Disconnected()
 		}
 	}
 }

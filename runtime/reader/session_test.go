@@ -319,6 +319,13 @@ func TestClosedCancelsCalls(t *testing.T) {
 	if b.calls[1].Context().Err() != nil {
 		t.Error("the oneway call was canceled")
 	}
+	detached := newBench(t, nil)
+	detached.feed(slices.Concat(preamble(), nativeCall(t, 1, "", nil)))
+	detached.calls[0].Detach()
+	detached.session.Closed(errors.New("gone"))
+	if detached.calls[0].Context().Err() != nil {
+		t.Error("a call whose reply will be asked for elsewhere was canceled")
+	}
 	b.answer(b.calls[0])
 	b.answer(b.calls[1])
 
