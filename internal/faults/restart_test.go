@@ -39,8 +39,10 @@ func TestRestarts(t *testing.T) {
 	)
 	backoff := client.DefaultBackoff
 	backoff.Max = 500 * time.Millisecond // its pauses would grow: no connection lasts for the second that makes it count as sound
+	retry := client.DefaultRetry
+	retry.Attempts = restarts + 1 // one call may be hit by more kills in a row than anybody should plan for
 	each := func(m *rpc.Method, hold time.Duration) {
-		conn := dial(t, p.address, client.WithWaitForReady(), client.WithBackoff(backoff))
+		conn := dial(t, p.address, client.WithWaitForReady(), client.WithBackoff(backoff), client.WithRetry(retry))
 		wg.Go(func() {
 			for {
 				select {
