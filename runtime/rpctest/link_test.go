@@ -187,6 +187,7 @@ func TestTranscript(t *testing.T) {
 		}
 		c, g := dial(t, "tcp://any:1", client.WithDialer(tr.Dialer(s.Dial)),
 			client.WithRetry(client.RetryPolicy{Attempts: 2, Backoff: client.DefaultBackoff, Floor: 1}))
+		synctest.Wait() // until both have said who they are; calls do not wait for that
 		ctx := rpc.WithMetadata(context.Background(), "tenant", "blue")
 		if _, err := g.Greet(ctx, &greeter.Guest{Name: "bee"}); err != nil {
 			t.Fatal(err)
@@ -201,8 +202,8 @@ func TestTranscript(t *testing.T) {
 		c.Close()
 		want := strings.TrimPrefix(`
 > preamble
-> call 1 Greeter.greet metadata tenant=blue, 22 bytes
 < preamble
+> call 1 Greeter.greet metadata tenant=blue, 22 bytes
 < reply 1 metadata mood=good, 26 bytes
 > call 2 Greeter.greet metadata tenant=blue, 23 bytes
 < error 2 resource_exhausted, not executed: hibernating (retry)
