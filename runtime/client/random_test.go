@@ -102,7 +102,11 @@ func (x *chaos) serve(s *peer) {
 func TestRandomSchedules(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { randomSchedule(t, newPipes(t), seed) })
+			synctest.Test(t, func(t *testing.T) {
+				if good := randomSchedule(t, newPipes(t), seed); good == 0 && seed%5 != 0 {
+					t.Error("nothing succeeded: the test tests nothing")
+				}
+			})
 		})
 	}
 }
@@ -115,14 +119,19 @@ func TestRandomSchedulesTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
+	good := 0
 	for seed := range uint64(6) {
 		p := newPipes(t)
 		p.tcp = ln
-		randomSchedule(t, p, seed)
+		good += randomSchedule(t, p, seed)
+	}
+	if good == 0 { // of one schedule on a busy machine, every call may be late
+		t.Error("nothing succeeded: the test tests nothing")
 	}
 }
 
-func randomSchedule(t *testing.T, p *pipes, seed uint64) {
+// randomSchedule returns how many of its 200 calls succeeded.
+func randomSchedule(t *testing.T, p *pipes, seed uint64) (good int) {
 	x := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 0)), taken: make(map[string]int)}
 	opts := []Option{WithConnections(1 + int(seed%3)), WithLazyDial(), WithKeepalive(time.Second, time.Second)}
 	if seed%2 == 0 {
@@ -184,7 +193,7 @@ func randomSchedule(t *testing.T, p *pipes, seed uint64) {
 			t.Errorf("%.10s was taken, but failed with %v", name, err)
 		}
 	}
-	good, bad := 0, 0
+	bad := 0
 	succeeded.Range(func(name, _ any) bool {
 		good++
 		if x.taken[name.(string)] != 1 {
@@ -196,7 +205,5 @@ func randomSchedule(t *testing.T, p *pipes, seed uint64) {
 	if good+bad != 200 {
 		t.Errorf("%d calls ended, want 200", good+bad)
 	}
-	if good == 0 && seed%5 != 0 {
-		t.Error("nothing succeeded: the test tests nothing")
-	}
+	return good
 }
