@@ -94,6 +94,25 @@ func (p *process) signal(s syscall.Signal) {
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
 	}
+	if s == syscall.SIGSTOP {
+		p.stopped()
+	}
+}
+
+// stopped waits until every thread of the server stands still, which on a busy machine takes a while.
+func (p *process) stopped() {
+	p.t.Helper()
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil || pid != p.cmd.Process.Pid || !status.Stopped():
+			p.t.Fatalf("the server did not stop: %v, %v", status, err)
+		default:
+			return
+		}
+	}
 }
 
 // kill ends the server as kill -9 does.

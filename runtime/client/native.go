@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -106,6 +107,7 @@ func (n *native) receive(cn *conn) error {
 	err := n.read(cn)
 	if broken, ok := err.(*wire.ConnError); ok { // say why, as far as that goes without waiting
 		cn.mu.Lock()
+		cn.leaveLocked(cn.lost(err), math.MaxUint64) // the reason, should this last write fail too
 		cn.controlLocked(wire.AppendGoAway(nil, wire.GoAway{Code: broken.Code, Message: broken.Reason}))
 		cn.unlockAndFlush()
 	}
