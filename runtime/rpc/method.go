@@ -30,8 +30,8 @@ const (
 type Compress uint8
 
 const (
-	CompressDefault Compress = iota // as the connection does: Snappy from a threshold on
-	CompressSnappy                  // (compress = "snappy"): always
+	CompressDefault Compress = iota // as the connection does: Snappy from a threshold on, where it pays
+	CompressSnappy                  // (compress = "snappy"): wherever it makes the body shorter
 	CompressNone                    // (compress = "none"): never
 )
 

@@ -49,9 +49,12 @@ type scratch struct{ packed []byte }
 // maxScratch is the capacity up to which a scratch is worth keeping.
 const maxScratch = 1 << 20
 
-// compress packs body and reports whether that made it shorter.
-func (s *scratch) compress(body []byte) bool {
+// compress packs body and reports whether that made it shorter; by an eighth at least, if nobody asked for compression.
+func (s *scratch) compress(body []byte, wish rpc.Compress) bool {
 	s.packed = compress.AppendSnappy(s.packed[:0], body)
+	if wish == rpc.CompressDefault {
+		return compress.Pays(len(s.packed), len(body))
+	}
 	return len(s.packed) < len(body)
 }
 
@@ -61,16 +64,21 @@ func (s *scratch) release() {
 	}
 }
 
-// wantsCompression reports whether a body of size bytes is to be compressed if that makes it shorter.
-func (d *Dialect) wantsCompression(wish rpc.Compress, size int) bool {
+// wantsCompression reports whether it is to be tried to compress body. By default that is where it may pay; a body that
+// fits into no frame as it is has nothing to lose.
+func (d *Dialect) wantsCompression(wish rpc.Compress, body []byte) bool {
 	switch wish {
 	case rpc.CompressSnappy:
 		return true
 	case rpc.CompressNone:
 		return false
 	}
-	if d.Threshold == 0 {
-		return size >= DefaultThreshold
+	threshold := d.Threshold
+	if threshold == 0 {
+		threshold = DefaultThreshold
 	}
-	return d.Threshold > 0 && size >= d.Threshold
+	if threshold < 0 || len(body) < threshold {
+		return false
+	}
+	return len(body) > d.maxFrame() || compress.Promising(body)
 }

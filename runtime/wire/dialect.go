@@ -165,9 +165,9 @@ func (d *Dialect) finish(dst []byte, start, body int, wish rpc.Compress, reheade
 	if limit := d.maxMessage(); rawSize > limit {
 		return dst, fmt.Sprintf("%d bytes, at most %d allowed", rawSize, limit)
 	}
-	if d.wantsCompression(wish, rawSize) {
+	if d.wantsCompression(wish, dst[body:]) {
 		s := scratches.Get().(*scratch)
-		if s.compress(dst[body:]) {
+		if s.compress(dst[body:], wish) {
 			dst = reheader(dst[:start+FrameHeaderSize], rawSize)
 			body = len(dst)
 			dst = append(dst, s.packed...)

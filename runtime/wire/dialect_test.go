@@ -161,6 +161,10 @@ func TestCompressionWishes(t *testing.T) {
 		{"always for this method", -1, rpc.CompressSnappy, long(200), CompressionSnappy},
 		{"never for this method", 0, rpc.CompressNone, long(100_000), CompressionNone},
 		{"does not shrink", 0, rpc.CompressDefault, string(random), CompressionNone},
+		{"shrinks by less than an eighth", 0, rpc.CompressDefault, string(random) + long(9000), CompressionNone},
+		{"shrinks by less than an eighth, wanted", 0, rpc.CompressSnappy, string(random) + long(9000), CompressionSnappy},
+		{"repeats only what no sample sees", 0, rpc.CompressDefault, strings.Repeat(string(random[:3000]), 30), CompressionNone},
+		{"that, wanted", 0, rpc.CompressSnappy, strings.Repeat(string(random[:3000]), 30), CompressionSnappy},
 		{"does not shrink, though wanted", 0, rpc.CompressSnappy, "x", CompressionNone},
 	} {
 		d := &Dialect{Threshold: tc.threshold}
@@ -180,6 +184,16 @@ func TestCompressionWishes(t *testing.T) {
 		if err != nil || h.Compression != tc.want {
 			t.Errorf("%s: reply with compression %d, %v; want %d", tc.name, h.Compression, err, tc.want)
 		}
+	}
+
+	// What does not look promising is compressed all the same where a frame has no room for it as it is.
+	d := Dialect{MaxFrame: 50_000}
+	frame, err := d.AppendCall(nil, 1, echo, &echoed{Text: strings.Repeat(string(random[:3000]), 30)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := receive(t, frame); c.Compression != CompressionSnappy {
+		t.Errorf("too long for a frame: compression %d", c.Compression)
 	}
 }
 
