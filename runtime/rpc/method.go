@@ -80,4 +80,8 @@ type Service struct {
 	// Auxiliary makes the plain method names of a service give way. A stock Thrift client says "ping", not "Echo.ping";
 	// that name means the method of a service that is not auxiliary, if one has it.
 	Auxiliary bool
+
+	// OnShutdown, if it is set, is called when Server.Shutdown begins, before it waits for calls that run: to end streams
+	// that would go on for ever. It must not block. nil where there is nothing of that kind.
+	OnShutdown func()
 }

@@ -75,6 +75,10 @@ func (v *Status) UnmarshalText(text []byte) error {
 type Health interface {
 	// Tells the status of a service. The empty name stands for the whole server.
 	Check(ctx context.Context, service string) (Status, error)
+	// Sends the status of a service at once, and again whenever it has changed. A service that nobody knows is UNKNOWN, and
+	// may become known. Changes that follow one another faster than the client reads may be sent as one. A server that
+	// shuts down sends NOT_SERVING and ends the stream with the code unavailable; else the stream ends with the client.
+	Watch(ctx context.Context, service string, out rpc.SendStream[Status]) error
 	// Succeeds while the whole server is serving, and fails with the code unavailable while it is not. It is for health
 	// checkers that can call a method without arguments only, as those of Thrift proxies do.
 	Ping(ctx context.Context) error
@@ -87,6 +91,12 @@ var (
 		FullName: "Health.check",
 		Retry:    rpc.RetryIdempotent,
 		Priority: rpc.PriorityHigh,
+	}
+	healthWatchMethod = rpc.Method{
+		Service:  "Health",
+		Name:     "watch",
+		FullName: "Health.watch",
+		Stream:   rpc.StreamResult,
 	}
 	healthPingMethod = rpc.Method{
 		Service:  "Health",
@@ -116,6 +126,18 @@ func NewHealthService(impl Health) *rpc.Service {
 				},
 			},
 			{
+				Method:  &healthWatchMethod,
+				NewArgs: func() codec.Decodable { return new(healthWatchParams) },
+				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
+					p := args.(*healthWatchParams)
+					err := impl.Watch(ctx, p.service, healthWatchServerStream{s})
+					if err != nil {
+						return nil, err
+					}
+					return new(healthWatchResult), nil
+				},
+			},
+			{
 				Method:  &healthPingMethod,
 				NewArgs: func() codec.Decodable { return new(healthPingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
@@ -132,8 +154,6 @@ func NewHealthService(impl Health) *rpc.Service {
 
 // HealthClient calls a Health elsewhere. It may be used concurrently.
 type HealthClient struct{ caller rpc.Caller }
-
-var _ Health = (*HealthClient)(nil)
 
 // NewHealthClient returns a client that sends its calls through caller.
 func NewHealthClient(caller rpc.Caller) *HealthClient { return &HealthClient{caller} }
@@ -171,6 +191,40 @@ func (c *HealthCheckCall) Wait(ctx context.Context) (Status, error) {
 
 // Done is closed when the call has ended.
 func (c *HealthCheckCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Sends the status of a service at once, and again whenever it has changed. A service that nobody knows is UNKNOWN, and
+// may become known. Changes that follow one another faster than the client reads may be sent as one. A server that
+// shuts down sends NOT_SERVING and ends the stream with the code unavailable; else the stream ends with the client.
+//
+// The stream must be ended, by Finish, by Cancel or by the end of ctx, which governs all of it.
+func (c *HealthClient) Watch(ctx context.Context, service string) (*HealthWatchStream, error) {
+	s, err := rpc.OpenStream(ctx, c.caller, &healthWatchMethod, &healthWatchArgs{service})
+	if err != nil {
+		return nil, err
+	}
+	return &HealthWatchStream{s}, nil
+}
+
+// HealthWatchStream is the client's side of a call of Watch. One goroutine at a time may receive.
+type HealthWatchStream struct{ stream rpc.ClientStream }
+
+// Recv waits for the next message, as long as ctx allows. It returns io.EOF after the last one: then Finish says how
+// the call has ended.
+func (s *HealthWatchStream) Recv(ctx context.Context) (Status, error) {
+	m := new(healthWatchOut)
+	if err := s.stream.Recv(ctx, m); err != nil {
+		return 0, err
+	}
+	return m.value, nil
+}
+
+// Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
+func (s *HealthWatchStream) Finish(ctx context.Context) error {
+	return s.stream.Finish(ctx, new(healthWatchReply))
+}
+
+// Cancel gives the stream up. After the end of the stream it does nothing. It may be called at any time.
+func (s *HealthWatchStream) Cancel() { s.stream.Cancel() }
 
 // Succeeds while the whole server is serving, and fails with the code unavailable while it is not. It is for health
 // checkers that can call a method without arguments only, as those of Thrift proxies do.
@@ -272,6 +326,88 @@ func (m *healthCheckReply) outcome() (Status, error) {
 	return m.success, nil
 }
 
+// healthWatchArgs are the arguments of Watch as a client writes them.
+type healthWatchArgs struct {
+	service string
+}
+
+func (m *healthWatchArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.StringField(1, m.service)
+	e.EndStruct(outer)
+}
+
+// healthWatchParams are the arguments of Watch as a server reads them.
+type healthWatchParams struct {
+	service string
+}
+
+func (m *healthWatchParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.String):
+			m.service = d.String()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// healthWatchResult is the result of Watch as a server writes it.
+type healthWatchResult struct{}
+
+func (m *healthWatchResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.EndStruct(outer)
+}
+
+// healthWatchReply is the result of Watch as a client reads it.
+type healthWatchReply struct{}
+
+func (m *healthWatchReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		d.Skip(f.Type)
+	}
+	d.EndStruct(outer)
+}
+
+// healthWatchServerStream is the server's side of the streams of Watch.
+type healthWatchServerStream struct{ stream rpc.Stream }
+
+func (s healthWatchServerStream) Send(ctx context.Context, m Status) error {
+	return s.stream.Send(ctx, &healthWatchOut{m})
+}
+
+// healthWatchOut is what a message of Watch travels in.
+type healthWatchOut struct{ value Status }
+
+func (m *healthWatchOut) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, int32(m.value))
+	e.EndStruct(outer)
+}
+
+func (m *healthWatchOut) DecodeThrift(d *codec.Decoder) {
+	var hasValue bool
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.value = Status(d.I32())
+			hasValue = true
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+	if !hasValue && d.Err() == nil {
+		d.Fail(codec.MissingField("a message of Health.watch", "value"))
+	}
+}
+
 // healthPingArgs are the arguments of Ping as a client writes them.
 type healthPingArgs struct{}
 
@@ -329,6 +465,13 @@ enum Status {
 service Health {
   /** Tells the status of a service. The empty name stands for the whole server. */
   Status check(1: string service) (retry = "idempotent", priority = "high"),
+
+  /**
+   * Sends the status of a service at once, and again whenever it has changed. A service that nobody knows is UNKNOWN, and
+   * may become known. Changes that follow one another faster than the client reads may be sent as one. A server that
+   * shuts down sends NOT_SERVING and ends the stream with the code unavailable; else the stream ends with the client.
+   */
+  stream<Status> watch(1: string service),
 
   /**
    * Succeeds while the whole server is serving, and fails with the code unavailable while it is not. It is for health
