@@ -54,6 +54,7 @@ func TestServices(t *testing.T) {
 		Name: "Health", Ancestors: []string{}, File: "github.com/kuafu-rpc/kuafu/service/health/health.idl",
 		Methods: []reflection.MethodInfo{
 			{Name: "check", Annotations: map[string]string{"retry": "idempotent", "priority": "high"}},
+			{Name: "watch", Annotations: map[string]string{}},
 			{Name: "ping", Annotations: map[string]string{"retry": "idempotent", "priority": "high"}},
 		},
 	}
