@@ -195,11 +195,16 @@ func (r *race) more(args codec.Encodable) bool {
 	r.begun++
 	r.under++
 	r.wg.Go(func() {
-		cn, err := c.begin(x, args)
-		if err == nil {
-			err = cn.wait(x)
+		e := extra{call: x, err: unfinished(x.method)}
+		defer func() {
+			if p := recover(); p != nil {
+				e.err = panicked(x.method, p)
+			}
+			r.extras <- e
+		}()
+		if e.conn, e.err = c.begin(x, args); e.err == nil {
+			e.err = e.conn.wait(x)
 		}
-		r.extras <- extra{x, cn, err}
 	})
 	return r.begun < c.config.hedging.Extra
 }

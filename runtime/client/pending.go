@@ -88,9 +88,17 @@ func (c *Client) goThrough(ctx context.Context, m *rpc.Method, args codec.Encoda
 	p.call.method = m
 	a := &async{sent: make(chan struct{})}
 	go func() {
-		p.decode.Do(func() { p.err = c.handle(context.WithValue(ctx, asyncKey{}, a), m, args, result) })
-		p.end()
-		a.done()
+		defer a.done()
+		defer p.end()
+		p.decode.Do(func() {
+			p.err = unfinished(m)
+			defer func() {
+				if v := recover(); v != nil {
+					p.err = panicked(m, v)
+				}
+			}()
+			p.err = c.handle(context.WithValue(ctx, asyncKey{}, a), m, args, result)
+		})
 	}()
 	<-a.sent
 	return p
@@ -198,13 +206,14 @@ func (p *pending) Wait(ctx context.Context) error {
 		}
 	}
 	p.decode.Do(func() {
+		p.err = unfinished(p.call.method) // for those who come after a panic
 		err := p.call.err
 		if err == nil && !p.call.method.Oneway {
 			err = p.conn.finish(&p.call, p.result)
 			p.call.reply = reply{}
 		}
 		p.client.learn(&p.call, err)
-		if err != nil {
+		if p.err = nil; err != nil {
 			p.err = err
 		}
 	})

@@ -157,10 +157,11 @@ func (s *clientStream) Cancel() {
 // Finish implements rpc.ClientStream.
 func (s *clientStream) Finish(ctx context.Context, result codec.Decodable) error {
 	s.finished.Do(func() {
+		s.outcome = unfinished(s.call.method) // for those who come after a panic
+		defer s.release()
 		err := s.finish(ctx, result)
-		s.release()
 		s.client.learn(&s.call, err)
-		if err != nil {
+		if s.outcome = nil; err != nil {
 			s.outcome = err
 		}
 	})

@@ -26,11 +26,17 @@ func (c *Client) open(ctx context.Context, m *rpc.Method, args codec.Encodable) 
 		return nil, &rpc.Error{Code: rpc.InvalidArgument, Message: "the method is no stream", Method: m.FullName, Execution: rpc.NotExecuted}
 	}
 	s := newStream(ctx, c, m)
+	opened := false
+	defer func() {
+		if !opened { // or encoding the arguments panicked
+			s.cancel()
+			s.release()
+		}
+	}()
 	if err := s.open(args); err != nil {
-		s.cancel()
-		s.release()
 		return nil, err
 	}
+	opened = true
 	return s, nil
 }
 
@@ -116,13 +122,19 @@ func (n *native) openStream(cn *conn, c *call, args codec.Encodable) *rpc.Error 
 	core.Owner, s.core = s, core
 	c.native.Stream, c.native.Window = true, core.Window()
 	cn.mu.Unlock()
+	sent := false
+	defer func() {
+		if !sent { // or encoding the arguments panicked
+			cn.mu.Lock()
+			core.Discard()
+			cn.mu.Unlock()
+			s.core = nil // the next attempt may be on another connection
+		}
+	}()
 	if err := n.sendCall(cn, c, args, left); err != nil {
-		cn.mu.Lock()
-		core.Discard()
-		cn.mu.Unlock()
-		s.core = nil // the next attempt may be on another connection
 		return err
 	}
+	sent = true
 	return nil
 }
 
