@@ -2,101 +2,106 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/cell"
+	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
+	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
 	"github.com/kuafu-rpc/kuafu/bench/internal/report"
 )
 
-// runCalls measures calls and prints a table for each payload and number of callers. A cell that fails is named on
-// standard error and left out; the others go on, and the error comes at the end.
-func runCalls(ctx context.Context, args []string) (err error) {
-	p, err := parseFlags(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if p.list {
-		return listPeers(os.Stdout)
-	}
-	if p.profiles != "" {
-		if err := os.MkdirAll(p.profiles, 0o755); err != nil {
+// What -quick sets: it shows that everything works, and nothing else.
+const (
+	quickPasses = 1
+	quickWindow = 300 * time.Millisecond
+)
+
+// callCell is one measurement of calls.
+type callCell cell.Spec
+
+func (c callCell) String() string {
+	return fmt.Sprintf("%s, %s, %d callers", c.Peer, c.Payload, c.Callers)
+}
+
+// callsView measures calls and prints a table for each payload and number of callers.
+func callsView(fs *flag.FlagSet) func(context.Context, *recorder) error {
+	names := fs.String("fw", "", "`frameworks` to measure, separated by commas (default: all that -list does not call optional)")
+	payloads := fs.String("payload", strings.Join(payload.Sizes(), ","), "payload `sizes`")
+	callers := fs.String("callers", "1,16,100,1000", "`numbers` of concurrent callers")
+	conns := fs.String("conns", "1", "`numbers` of connections that callers share, for frameworks that multiplex")
+	passes := fs.Int("passes", 5, "how often each cell is measured")
+	timing := timingFlags(fs, time.Second, 3*time.Second)
+	profiles := fs.String("cpuprofile", "", "`directory` that gets a processor profile of every client and server")
+	quick := fs.Bool("quick", false, fmt.Sprintf("%d pass with a warm-up and a measurement of %v: a check that all works", quickPasses, quickWindow))
+	list := fs.Bool("list", false, "list the frameworks")
+	return func(ctx context.Context, r *recorder) error {
+		if *list {
+			return listPeers(os.Stdout)
+		}
+		if *quick {
+			*passes, *timing = quickPasses, cell.Timing{Warmup: quickWindow, Measure: quickWindow}
+		}
+		peers, err := findPeers(*names, calls)
+		if err != nil {
 			return err
 		}
-	}
-	out, err := createOut(p.out)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	lines := json.NewEncoder(out)
-
-	environment := report.Here()
-	if err := errors.Join(lines.Encode(environment), environment.Write(os.Stdout)); err != nil {
-		return err
-	}
-	failed := 0
-	for _, size := range p.payloads {
-		for _, callers := range p.callers {
-			results, failures, err := p.measure(ctx, size, callers, lines)
-			if err != nil {
-				return err
-			}
-			failed += failures
-			if err := report.Calls(os.Stdout, size, callers, results); err != nil {
+		sizes, err := parsePayloads(*payloads)
+		if err != nil {
+			return err
+		}
+		numbers, err := parseNumbers(*callers)
+		if err != nil {
+			return fmt.Errorf("-callers: %w", err)
+		}
+		shared, err := parseNumbers(*conns)
+		if err != nil {
+			return fmt.Errorf("-conns: %w", err)
+		}
+		if *passes < 1 || timing.Measure <= 0 || timing.Warmup < 0 {
+			return errors.New("there must be a pass, and time to measure")
+		}
+		if *profiles != "" {
+			if err := os.MkdirAll(*profiles, 0o755); err != nil {
 				return err
 			}
 		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d cells failed", failed)
-	}
-	return nil
-}
-
-// measure runs every peer once, then every peer again, so that what changes on the machine meets all alike.
-func (p *plan) measure(ctx context.Context, size string, callers int, lines *json.Encoder) (results []cell.Result, failed int, err error) {
-	cells := p.cells(size, callers)
-	for pass := range p.passes {
-		for _, s := range cells {
-			s.Pass = pass
-			r, err := cell.Run(ctx, s, p.timing, p.profiles)
-			if ctx.Err() != nil {
-				return results, failed, ctx.Err()
-			}
-			if err != nil {
-				failed++
-				fmt.Fprintf(os.Stderr, "bench: %s, %s, %d callers: %v\n", s.Peer, size, callers, err)
-				continue
-			}
-			results = append(results, r)
-			if err := lines.Encode(r); err != nil {
-				return results, failed, err
+		for _, size := range sizes {
+			for _, n := range numbers {
+				results, err := turns(ctx, r, *passes, callCells(peers, size, n, shared),
+					func(c callCell, pass int) (cell.Result, error) {
+						c.Pass = pass
+						return cell.Run(ctx, cell.Spec(c), *timing, *profiles)
+					})
+				if err != nil {
+					return err
+				}
+				if err := report.Calls(os.Stdout, size, n, results); err != nil {
+					return err
+				}
 			}
 		}
+		return nil
 	}
-	return results, failed, nil
 }
 
-// cells lists what one pass measures. Where callers share connections, there are at most as many as callers.
-func (p *plan) cells(size string, callers int) (specs []cell.Spec) {
-	for _, fw := range p.peers {
-		if !fw.Shares {
-			specs = append(specs, cell.Spec{Peer: fw.Name, Payload: size, Callers: callers, Conns: callers})
+// callCells lists what one pass measures. Where callers share connections, there are at most as many as callers.
+func callCells(peers []peer.Peer, size string, callers int, shared []int) (cells []callCell) {
+	for _, p := range peers {
+		if !p.Shares {
+			cells = append(cells, callCell{Peer: p.Name, Payload: size, Callers: callers, Conns: callers})
 			continue
 		}
-		for i, conns := range p.conns {
+		for i, conns := range shared {
 			if conns > callers && i > 0 {
 				continue
 			}
-			specs = append(specs, cell.Spec{Peer: fw.Name, Payload: size, Callers: callers, Conns: min(conns, callers)})
+			cells = append(cells, callCell{Peer: p.Name, Payload: size, Callers: callers, Conns: min(conns, callers)})
 		}
 	}
-	return specs
+	return cells
 }

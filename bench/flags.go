@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,88 +13,48 @@ import (
 	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
 )
 
-// What -quick sets: it shows that everything works, and nothing else.
-const (
-	quickPasses = 1
-	quickWindow = 300 * time.Millisecond
-)
-
-// plan is what to measure.
-type plan struct {
-	peers    []peer.Peer
-	payloads []string
-	callers  []int
-	conns    []int
-	passes   int
-	timing   cell.Timing
-	out      string // file for JSON lines, "" for none
-	profiles string // directory for processor profiles, "" for none
-	list     bool
+func timingFlags(fs *flag.FlagSet, warmup, measure time.Duration) *cell.Timing {
+	t := new(cell.Timing)
+	fs.DurationVar(&t.Warmup, "warmup", warmup, "time before each measurement")
+	fs.DurationVar(&t.Measure, "measure", measure, "time of each measurement")
+	return t
 }
 
-func parseFlags(args []string) (*plan, error) {
-	p := new(plan)
-	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "usage: bench [flags]\n       bench idle [flags]\n\nflags:\n")
-		fs.PrintDefaults()
-	}
-	names := fs.String("fw", "", "`frameworks` to measure, separated by commas (default: all that -list does not call optional)")
-	payloads := fs.String("payload", strings.Join(payload.Sizes(), ","), "payload `sizes`")
-	callers := fs.String("callers", "1,16,100,1000", "`numbers` of concurrent callers")
-	conns := fs.String("conns", "1", "`numbers` of connections that callers share, for frameworks that multiplex")
-	fs.IntVar(&p.passes, "passes", 5, "how often each cell is measured")
-	fs.DurationVar(&p.timing.Warmup, "warmup", time.Second, "time before each measurement")
-	fs.DurationVar(&p.timing.Measure, "measure", 3*time.Second, "time of each measurement")
-	quick := fs.Bool("quick", false, fmt.Sprintf("%d pass with a warm-up and a measurement of %v: a check that all works", quickPasses, quickWindow))
-	fs.StringVar(&p.out, "out", "", "`file` that gets every single result as a line of JSON")
-	fs.StringVar(&p.profiles, "cpuprofile", "", "`directory` that gets a processor profile of every client and server")
-	fs.BoolVar(&p.list, "list", false, "list the frameworks")
-	if err := fs.Parse(args); err != nil {
-		return nil, err
-	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("unknown argument %q", fs.Arg(0))
-	}
-	if *quick {
-		p.passes, p.timing = quickPasses, cell.Timing{Warmup: quickWindow, Measure: quickWindow}
-	}
-	var err error
-	if p.peers, err = parsePeers(*names); err != nil {
-		return nil, err
-	}
-	p.payloads = strings.Split(*payloads, ",")
-	for _, size := range p.payloads {
-		if _, err := payload.New(size); err != nil {
-			return nil, err
-		}
-	}
-	if p.callers, err = parseNumbers(*callers); err != nil {
-		return nil, fmt.Errorf("-callers: %w", err)
-	}
-	if p.conns, err = parseNumbers(*conns); err != nil {
-		return nil, fmt.Errorf("-conns: %w", err)
-	}
-	if p.passes < 1 || p.timing.Measure <= 0 || p.timing.Warmup < 0 {
-		return nil, errors.New("there must be a pass, and time to measure")
-	}
-	return p, nil
-}
+// What a peer has to have to be measured.
+func calls(p peer.Peer) bool   { return p.Dial != nil }
+func streams(p peer.Peer) bool { return p.Connect != nil }
 
-// parsePeers finds peers by name; no name stands for all but the optional ones.
-func parsePeers(names string) ([]peer.Peer, error) {
+// findPeers finds peers by name, all of which must be able. No name stands for all that are able and not optional.
+func findPeers(names string, able func(peer.Peer) bool) (peers []peer.Peer, err error) {
 	if names == "" {
-		return slices.DeleteFunc(peer.All(), func(p peer.Peer) bool { return p.Optional }), nil
+		for _, p := range peer.All() {
+			if able(p) && !p.Optional {
+				peers = append(peers, p)
+			}
+		}
+		return peers, nil
 	}
-	var peers []peer.Peer
 	for name := range strings.SplitSeq(names, ",") {
 		p, err := peer.Find(name)
 		if err != nil {
 			return nil, err
 		}
+		if !able(p) {
+			return nil, fmt.Errorf("%s has nothing of the kind that is measured", name)
+		}
 		peers = append(peers, p)
 	}
 	return peers, nil
+}
+
+func parsePayloads(names string) ([]string, error) {
+	sizes := strings.Split(names, ",")
+	for _, size := range sizes {
+		if _, err := payload.New(size); err != nil {
+			return nil, err
+		}
+	}
+	return sizes, nil
 }
 
 func parseNumbers(s string) ([]int, error) {
@@ -118,21 +75,12 @@ func listPeers(w io.Writer) error {
 		if p.Optional {
 			optional = " (optional)"
 		}
+		if p.Dial == nil {
+			optional = " (streams only)"
+		}
 		if _, err := fmt.Fprintf(w, "%-16s %-10s %s%s\n", p.Name, p.Kind, p.Title, optional); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// createOut opens the file for JSON lines; without a name they go nowhere.
-func createOut(name string) (io.WriteCloser, error) {
-	if name == "" {
-		return discard{io.Discard}, nil
-	}
-	return os.Create(name)
-}
-
-type discard struct{ io.Writer }
-
-func (discard) Close() error { return nil }

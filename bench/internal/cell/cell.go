@@ -25,6 +25,7 @@ type Timing struct {
 
 // Result is what was measured. Times are in microseconds unless their names say otherwise.
 type Result struct {
+	View    string    `json:"view"` // "calls"
 	Peer    string    `json:"peer"`
 	Title   string    `json:"title"`
 	Kind    peer.Kind `json:"kind"`
@@ -48,12 +49,17 @@ type Result struct {
 	ClientBytes  float64 `json:"client_alloc_bytes"` // per call
 	ServerBytes  float64 `json:"server_alloc_bytes"`
 
-	Other float64 `json:"other_cores"` // cores that other processes kept busy meanwhile
-	Steal float64 `json:"steal_cores"` // cores that the hypervisor took
+	Noise
 }
 
 // CPU returns the processor time of a call at both ends, in microseconds.
 func (r Result) CPU() float64 { return r.ClientCPU + r.ServerCPU }
 
+// Noise is what else ran while something was measured.
+type Noise struct {
+	Other float64 `json:"other_cores"` // cores that other processes kept busy
+	Steal float64 `json:"steal_cores"` // cores that the hypervisor took
+}
+
 // Disturbed reports whether so much else ran that the result says little.
-func (r Result) Disturbed() bool { return r.Other > 0.35 || r.Steal > 0.40 }
+func (n Noise) Disturbed() bool { return n.Other > 0.35 || n.Steal > 0.40 }

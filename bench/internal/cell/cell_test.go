@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 func TestEveryPeer(t *testing.T) {
 	timing := Timing{Warmup: 20 * time.Millisecond, Measure: 50 * time.Millisecond}
 	for _, p := range peer.All() {
+		if p.Dial == nil {
+			continue
+		}
 		for _, size := range []string{"64B", "64k"} {
 			t.Run(p.Name+"/"+size, func(t *testing.T) {
 				r, err := Run(t.Context(), Spec{Peer: p.Name, Payload: size, Callers: 5, Conns: 2}, timing, "")
@@ -44,6 +47,41 @@ func TestEveryPeer(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestEveryStream carries a stream each way for every peer that has streams, in real processes.
+func TestEveryStream(t *testing.T) {
+	for _, p := range peer.All() {
+		if p.Connect == nil {
+			continue
+		}
+		for _, d := range Directions() {
+			if d == Upload && p.Kind != peer.Ours { // it differs from Up in the client's process only
+				continue
+			}
+			t.Run(p.Name+"/"+string(d), func(t *testing.T) {
+				r, err := RunTransfer(t.Context(), p.Name, d, 64<<10, 0, time.Millisecond)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Bytes < minTransfer || r.Rate <= 0 || r.CPU() <= 0 {
+					t.Errorf("the result makes no sense: %+v", r)
+				}
+			})
+		}
+	}
+}
+
+// TestNoSuchStream asks for what there is not.
+func TestNoSuchStream(t *testing.T) {
+	for _, name := range []string{"kuafu", "tcp"} {
+		if _, err := RunTransfer(t.Context(), name, "sideways", 64<<10, 0, time.Millisecond); err == nil {
+			t.Errorf("%s carries sideways", name)
+		}
+	}
+	if _, err := RunTransfer(t.Context(), "netrpc", Down, 64<<10, 0, time.Millisecond); err == nil {
+		t.Error("net/rpc has streams")
 	}
 }
 

@@ -63,7 +63,9 @@ type child struct {
 	role    role
 	peer    peer.Peer
 	message *payload.Message
-	load    *load // client only
+	callers *callers   // client of calls only
+	conn    *peer.Conn // client of streams only
+	file    []byte     // likewise: what an upload uploads
 
 	began   time.Time
 	before  stats.Usage
@@ -86,7 +88,7 @@ func start(arg, config string) (c *child, ready reply, err error) {
 		return c, ready, err
 	}
 	if c.role.Spec.Callers > 0 {
-		c.load, err = startLoad(c.peer, c.role, c.message)
+		c.callers, err = startCallers(c.peer, c.role, c.message)
 	}
 	return c, ready, err
 }
@@ -94,12 +96,17 @@ func start(arg, config string) (c *child, ready reply, err error) {
 func (c *child) answer(q request) (reply, error) {
 	switch q.Do {
 	case warm:
-		return reply{}, c.load.warm()
+		return reply{}, c.callers.warm()
 	case begin:
 		return reply{}, c.begin()
 	case end:
 		w, err := c.end()
 		return reply{Window: w}, err
+	case load:
+		c.file = payload.Piece(q.N)
+		return reply{}, nil
+	case carry:
+		return reply{}, c.carry(q.Transfer)
 	case hold:
 		return reply{}, c.peer.HoldConns(c.role.Addr, q.N, c.message)
 	case memory:
@@ -121,15 +128,15 @@ func (c *child) begin() (err error) {
 		return err
 	}
 	c.began = time.Now()
-	if c.load != nil {
-		c.load.measuring.Store(true)
+	if c.callers != nil {
+		c.callers.measuring.Store(true)
 	}
 	return nil
 }
 
 func (c *child) end() (w window, err error) {
-	if c.load != nil {
-		c.load.measuring.Store(false)
+	if c.callers != nil {
+		c.callers.measuring.Store(false)
 	}
 	w.Elapsed = time.Since(c.began)
 	used, err := stats.Used()
@@ -143,10 +150,10 @@ func (c *child) end() (w window, err error) {
 			return w, err
 		}
 	}
-	if c.load == nil {
+	if c.callers == nil {
 		return w, nil
 	}
-	latency, err := c.load.stop()
+	latency, err := c.callers.stop()
 	w.Calls = latency.Count()
 	w.P50, w.P99, w.P999 = latency.Quantile(0.5), latency.Quantile(0.99), latency.Quantile(0.999)
 	return w, err

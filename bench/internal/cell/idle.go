@@ -10,6 +10,7 @@ import (
 
 // Idle is the memory that idle connections cost a server, in bytes.
 type Idle struct {
+	View  string    `json:"view"` // "idle"
 	Peer  string    `json:"peer"`
 	Title string    `json:"title"`
 	Kind  peer.Kind `json:"kind"`
@@ -30,16 +31,12 @@ func RunIdle(ctx context.Context, name string, n int) (Idle, error) {
 		return Idle{}, err
 	}
 	s := Spec{Peer: name, Payload: "1k", Conns: 1}
-	server, ready, err := spawn(ctx, ServerArg, role{Spec: s})
+	pair, err := spawnPair(ctx, s, "")
 	if err != nil {
 		return Idle{}, err
 	}
-	defer server.close()
-	client, _, err := spawn(ctx, ClientArg, role{Spec: s, Addr: ready.Addr})
-	if err != nil {
-		return Idle{}, err
-	}
-	defer client.close()
+	defer pair.close()
+	server, client := pair.server, pair.client
 
 	// A few connections first, which bring what a server allocates once.
 	if _, err := client.ask(request{Do: hold, N: 16}); err != nil {
@@ -59,7 +56,7 @@ func RunIdle(ctx context.Context, name string, n int) (Idle, error) {
 		return Idle{}, err
 	}
 	return Idle{
-		Peer: p.Name, Title: p.Title, Kind: p.Kind, Conns: n, Base: before,
+		View: "idle", Peer: p.Name, Title: p.Title, Kind: p.Kind, Conns: n, Base: before,
 		Grown: float64(grown-before) / float64(n),
 		Freed: float64(freed-before) / float64(n),
 	}, nil

@@ -22,6 +22,8 @@ const (
 	begin  = "begin"  // start the measured window
 	end    = "end"    // end it and report
 	hold   = "hold"   // client: open N connections and keep them
+	load   = "load"   // client: make a file of N bytes in memory, for an upload
+	carry  = "carry"  // client: carry the Transfer
 	memory = "memory" // report the resident memory, after giving free memory back if Free is set
 )
 
@@ -29,6 +31,8 @@ type request struct {
 	Do   string
 	N    int  `json:",omitempty"`
 	Free bool `json:",omitempty"`
+
+	Transfer transfer `json:",omitzero"`
 }
 
 // reply answers every request, and is sent once more when the child is ready.

@@ -69,3 +69,6 @@ func (m *Message) Check(id int64, reply Message) error {
 	}
 	return nil
 }
+
+// Piece returns n bytes of text for a stream, the same in every process.
+func Piece(n int) []byte { return []byte(text(rand.New(rand.NewPCG(43, 43)), n)) }

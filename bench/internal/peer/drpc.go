@@ -54,5 +54,6 @@ func drpcPeer() Peer {
 				}
 			}), nil
 		},
+		Connect: drpcConnect,
 	}
 }

@@ -70,17 +70,20 @@ func grpcWith(name, title string, so []grpc.ServerOption, do []grpc.DialOption) 
 			if err != nil {
 				return nil, err
 			}
-			return spread(clients, callers, func(c pb.EchoClient) Call {
-				request := protoMessage(m)
-				return func(id int64) error {
-					request.Id = id
-					r, err := c.Echo(context.Background(), request)
-					if err != nil {
-						return err
-					}
-					return checkProto(m, id, r)
-				}
-			}), nil
+			return spread(clients, callers, func(c pb.EchoClient) Call { return grpcCall(c, m) }), nil
 		},
+		Connect: grpcConnect(do),
+	}
+}
+
+func grpcCall(c pb.EchoClient, m *payload.Message) Call {
+	request := protoMessage(m)
+	return func(id int64) error {
+		request.Id = id
+		r, err := c.Echo(context.Background(), request)
+		if err != nil {
+			return err
+		}
+		return checkProto(m, id, r)
 	}
 }

@@ -43,7 +43,7 @@ func (p *bufferPool) Put(b *[]byte) {
 // so that is what has to be replaced; a process of a measurement runs one peer only.
 func withBufferPool(p Peer) Peer {
 	set := sync.OnceFunc(func() { experimental.SetDefaultBufferPool(&bufferPool{}) })
-	serve, dial := p.Serve, p.Dial
+	serve, dial, connect := p.Serve, p.Dial, p.Connect
 	p.Serve = func(addr string) error {
 		set()
 		return serve(addr)
@@ -51,6 +51,10 @@ func withBufferPool(p Peer) Peer {
 	p.Dial = func(addr string, callers, conns int, m *payload.Message) ([]Call, error) {
 		set()
 		return dial(addr, callers, conns, m)
+	}
+	p.Connect = func(addr string, m *payload.Message) (*Conn, error) {
+		set()
+		return connect(addr, m)
 	}
 	return p
 }

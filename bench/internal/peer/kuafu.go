@@ -2,10 +2,12 @@ package peer
 
 import (
 	"context"
+	"errors"
 
 	"github.com/apache/thrift/lib/go/thrift"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
+	"github.com/kuafu-rpc/kuafu/bench/internal/stubs/bulk"
 	"github.com/kuafu-rpc/kuafu/bench/internal/stubs/echo"
 	"github.com/kuafu-rpc/kuafu/runtime/client"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
@@ -40,17 +42,22 @@ func kuafuWith(name, title string, so []server.Option, co []client.Option) Peer 
 				return nil, err
 			}
 			return spread([]*echo.EchoClient{echo.NewEchoClient(c)}, callers, func(c *echo.EchoClient) Call {
-				request := kuafuMessage(m)
-				return func(id int64) error {
-					request.ID = id
-					r, err := c.Echo(context.Background(), request)
-					if err != nil {
-						return err
-					}
-					return m.Check(id, payload.Message{ID: r.ID, Body: r.Body, Tags: r.Tags, Attributes: r.Attributes})
-				}
+				return kuafuCall(c, m)
 			}), nil
 		},
+		Connect: kuafuConnect(co),
+	}
+}
+
+func kuafuCall(c *echo.EchoClient, m *payload.Message) Call {
+	request := kuafuMessage(m)
+	return func(id int64) error {
+		request.ID = id
+		r, err := c.Echo(context.Background(), request)
+		if err != nil {
+			return err
+		}
+		return m.Check(id, payload.Message{ID: r.ID, Body: r.Body, Tags: r.Tags, Attributes: r.Attributes})
 	}
 }
 
@@ -58,7 +65,7 @@ func kuafuWith(name, title string, so []server.Option, co []client.Option) Peer 
 // of idle connections opens 10,000.
 func kuafuServe(addr string, opts ...server.Option) error {
 	s := server.New(append(opts, server.WithMaxConns(0, -1))...)
-	if err := s.Register(echo.NewEchoService(kuafuEcho{})); err != nil {
+	if err := errors.Join(s.Register(echo.NewEchoService(kuafuEcho{})), s.Register(bulk.NewBulkService(kuafuBulk{}))); err != nil {
 		return err
 	}
 	return s.ListenAndServe("tcp://" + addr)

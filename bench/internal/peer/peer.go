@@ -33,8 +33,11 @@ type Peer struct {
 	Serve func(addr string) error
 
 	// Dial connects to the server and returns a Call for each caller, all sending m. A peer that Shares spreads them
-	// over conns connections; others ignore conns.
+	// over conns connections; others ignore conns. nil for peers that are there for their streams only.
 	Dial func(addr string, callers, conns int, m *payload.Message) ([]Call, error)
+
+	// Connect opens a connection for streams, and for calls that send m. nil for peers without streams.
+	Connect func(addr string, m *payload.Message) (*Conn, error)
 
 	// Hold, where set, opens n connections that have carried a call each. It stands in for n times Dial where a client
 	// would share or cost too much.
@@ -46,6 +49,7 @@ func All() []Peer {
 	return []Peer{
 		kuafu("kuafu", "Kuafu"),
 		kuafuPlain(),
+		kuafuStructs(),
 		kuafuDialect("kuafu-binary", "Kuafu's server, Apache client, binary", binaryProtocol),
 		kuafuDialect("kuafu-compact", "Kuafu's server, Apache client, compact", compactProtocol),
 		grpcDefault(),
@@ -53,6 +57,7 @@ func All() []Peer {
 		grpcTuned(),
 		kitexMux(),
 		kitexPooled(),
+		kitexStream(),
 		apacheThrift("thrift-binary", "Apache Thrift framed, binary", binaryProtocol),
 		apacheThrift("thrift-compact", "Apache Thrift framed, compact", compactProtocol),
 		drpcPeer(),
@@ -62,6 +67,7 @@ func All() []Peer {
 		gnetMux(),
 		netDirect(),
 		netMux(),
+		tcpBytes(),
 		codecMuxInline(),
 		codecMuxSpawn(),
 	}

@@ -32,10 +32,7 @@ func Calls(w io.Writer, payload string, callers int, results []cell.Result) erro
 			fmt.Sprint(r.Passes),
 		)
 	}
-	if disturbed > 0 {
-		t.note = fmt.Sprintf("%d of %d runs had more than 0.35 cores taken by other processes or 0.40 by the hypervisor.",
-			disturbed, len(results))
-	}
+	t.noteDisturbed(disturbed, len(results))
 	return t.write(w)
 }
 
@@ -61,6 +58,14 @@ type table struct {
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// noteDisturbed says below the table how many runs were disturbed, if any.
+func (t *table) noteDisturbed(disturbed, runs int) {
+	if disturbed > 0 {
+		t.note = fmt.Sprintf("%d of %d runs had more than 0.35 cores taken by other processes or 0.40 by the hypervisor.",
+			disturbed, runs)
+	}
+}
 
 func (t *table) write(w io.Writer) error {
 	var b strings.Builder

@@ -49,7 +49,7 @@ func TestSummarize(t *testing.T) {
 
 func TestCalls(t *testing.T) {
 	var b strings.Builder
-	if err := Calls(&b, "1k", 100, append(results, cell.Result{Peer: "x", Title: "X", Rate: 1234567, Other: 1})); err != nil {
+	if err := Calls(&b, "1k", 100, append(results, cell.Result{Peer: "x", Title: "X", Rate: 1234567, Noise: cell.Noise{Other: 1}})); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{

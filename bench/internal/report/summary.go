@@ -2,7 +2,6 @@
 package report
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/cell"
@@ -39,25 +38,11 @@ func Summarize(results []cell.Result) []Row {
 		peer  string
 		conns int
 	}
-	var keys []key
-	groups := make(map[key][]cell.Result)
-	for _, r := range results {
-		k := key{r.Peer, r.Conns}
-		if groups[k] == nil {
-			keys = append(keys, k)
-		}
-		groups[k] = append(groups[k], r)
+	var rows []Row
+	for _, passes := range groups(results, func(r cell.Result) key { return key{r.Peer, r.Conns} }) {
+		rows = append(rows, newRow(passes, results))
 	}
-	rows := make([]Row, 0, len(keys))
-	for _, k := range keys {
-		rows = append(rows, newRow(groups[k], results))
-	}
-	order := []peer.Kind{peer.Ours, peer.Framework, peer.Limit}
-	slices.SortStableFunc(rows, func(a, b Row) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),
-			cmp.Compare(b.Rate, a.Rate))
-	})
+	sortRows(rows, func(r Row) (peer.Kind, float64) { return r.Kind, r.Rate })
 	return rows
 }
 
@@ -75,9 +60,8 @@ func newRow(passes, all []cell.Result) Row {
 		ClientAllocs: medianOf(passes, func(r cell.Result) float64 { return r.ClientAllocs }),
 		ServerAllocs: medianOf(passes, func(r cell.Result) float64 { return r.ServerAllocs }),
 	}
-	var toBase, cpuToBase, toBest, rates []float64
+	var toBase, cpuToBase, toBest []float64
 	for _, r := range passes {
-		rates = append(rates, r.Rate)
 		if r.Disturbed() {
 			row.Disturbed++
 		}
@@ -93,9 +77,7 @@ func newRow(passes, all []cell.Result) Row {
 		}
 	}
 	row.RateToBase, row.CPUToBase, row.RateToBest = median(toBase), median(cpuToBase), median(toBest)
-	if row.Rate > 0 {
-		row.Spread = (slices.Max(rates) - slices.Min(rates)) / row.Rate
-	}
+	row.Spread = spread(passes, func(r cell.Result) float64 { return r.Rate })
 	return row
 }
 
@@ -109,12 +91,25 @@ func fastest(all []cell.Result, pass int, wanted func(cell.Result) bool) (best c
 	return best, ok
 }
 
-func medianOf(results []cell.Result, value func(cell.Result) float64) float64 {
+func valuesOf[R any](results []R, value func(R) float64) []float64 {
 	values := make([]float64, len(results))
 	for i, r := range results {
 		values[i] = value(r)
 	}
-	return median(values)
+	return values
+}
+
+func medianOf[R any](results []R, value func(R) float64) float64 {
+	return median(valuesOf(results, value))
+}
+
+// spread returns (largest - smallest) / median of at least one result; 0 if the median is.
+func spread[R any](results []R, value func(R) float64) float64 {
+	values := valuesOf(results, value)
+	if middle := median(values); middle > 0 {
+		return (slices.Max(values) - slices.Min(values)) / middle
+	}
+	return 0
 }
 
 // median returns the middle of the values, the mean of the two middle ones of an even number, 0 of none.

@@ -39,6 +39,8 @@ const (
 	EchoDownProcedure = "/peers.Echo/Down"
 	// EchoUpProcedure is the fully-qualified name of the Echo's Up RPC.
 	EchoUpProcedure = "/peers.Echo/Up"
+	// EchoChatProcedure is the fully-qualified name of the Echo's Chat RPC.
+	EchoChatProcedure = "/peers.Echo/Chat"
 )
 
 // EchoClient is a client for the peers.Echo service.
@@ -46,6 +48,7 @@ type EchoClient interface {
 	Echo(context.Context, *connect.Request[pb.Msg]) (*connect.Response[pb.Msg], error)
 	Down(context.Context, *connect.Request[pb.DownReq]) (*connect.ServerStreamForClient[pb.Chunk], error)
 	Up(context.Context) *connect.ClientStreamForClient[pb.Chunk, pb.UpRes]
+	Chat(context.Context) *connect.BidiStreamForClient[pb.Chunk, pb.Chunk]
 }
 
 // NewEchoClient constructs a client for the peers.Echo service. By default, it uses the Connect
@@ -77,6 +80,12 @@ func NewEchoClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(echoMethods.ByName("Up")),
 			connect.WithClientOptions(opts...),
 		),
+		chat: connect.NewClient[pb.Chunk, pb.Chunk](
+			httpClient,
+			baseURL+EchoChatProcedure,
+			connect.WithSchema(echoMethods.ByName("Chat")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -85,6 +94,7 @@ type echoClient struct {
 	echo *connect.Client[pb.Msg, pb.Msg]
 	down *connect.Client[pb.DownReq, pb.Chunk]
 	up   *connect.Client[pb.Chunk, pb.UpRes]
+	chat *connect.Client[pb.Chunk, pb.Chunk]
 }
 
 // Echo calls peers.Echo.Echo.
@@ -102,11 +112,17 @@ func (c *echoClient) Up(ctx context.Context) *connect.ClientStreamForClient[pb.C
 	return c.up.CallClientStream(ctx)
 }
 
+// Chat calls peers.Echo.Chat.
+func (c *echoClient) Chat(ctx context.Context) *connect.BidiStreamForClient[pb.Chunk, pb.Chunk] {
+	return c.chat.CallBidiStream(ctx)
+}
+
 // EchoHandler is an implementation of the peers.Echo service.
 type EchoHandler interface {
 	Echo(context.Context, *connect.Request[pb.Msg]) (*connect.Response[pb.Msg], error)
 	Down(context.Context, *connect.Request[pb.DownReq], *connect.ServerStream[pb.Chunk]) error
 	Up(context.Context, *connect.ClientStream[pb.Chunk]) (*connect.Response[pb.UpRes], error)
+	Chat(context.Context, *connect.BidiStream[pb.Chunk, pb.Chunk]) error
 }
 
 // NewEchoHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -134,6 +150,12 @@ func NewEchoHandler(svc EchoHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(echoMethods.ByName("Up")),
 		connect.WithHandlerOptions(opts...),
 	)
+	echoChatHandler := connect.NewBidiStreamHandler(
+		EchoChatProcedure,
+		svc.Chat,
+		connect.WithSchema(echoMethods.ByName("Chat")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/peers.Echo/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case EchoEchoProcedure:
@@ -142,6 +164,8 @@ func NewEchoHandler(svc EchoHandler, opts ...connect.HandlerOption) (string, htt
 			echoDownHandler.ServeHTTP(w, r)
 		case EchoUpProcedure:
 			echoUpHandler.ServeHTTP(w, r)
+		case EchoChatProcedure:
+			echoChatHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -161,4 +185,8 @@ func (UnimplementedEchoHandler) Down(context.Context, *connect.Request[pb.DownRe
 
 func (UnimplementedEchoHandler) Up(context.Context, *connect.ClientStream[pb.Chunk]) (*connect.Response[pb.UpRes], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("peers.Echo.Up is not implemented"))
+}
+
+func (UnimplementedEchoHandler) Chat(context.Context, *connect.BidiStream[pb.Chunk, pb.Chunk]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("peers.Echo.Chat is not implemented"))
 }

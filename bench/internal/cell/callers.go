@@ -21,87 +21,87 @@ const (
 	drainTimeout = 10 * time.Second
 )
 
-// load is a number of callers, each making one call after another.
-type load struct {
+// callers are goroutines that each make one call after another.
+type callers struct {
 	measuring atomic.Bool // a call counts if this is set when it ends
 	stopped   atomic.Bool
 	first     sync.WaitGroup // callers whose first call has not ended
-	callers   sync.WaitGroup // callers that have not returned
+	running   sync.WaitGroup // callers that have not returned
 	latency   [shards]stats.Histogram
 
 	mu  sync.Mutex
 	err error // the first of any call
 }
 
-func startLoad(p peer.Peer, r role, m *payload.Message) (*load, error) {
+func startCallers(p peer.Peer, r role, m *payload.Message) (*callers, error) {
 	calls, err := p.Dial(r.Addr, r.Spec.Callers, r.Spec.Conns, m)
 	if err != nil {
 		return nil, err
 	}
-	l := new(load)
-	l.first.Add(len(calls))
+	c := new(callers)
+	c.first.Add(len(calls))
 	for i, call := range calls {
-		l.callers.Go(func() { l.run(call, int64(i)<<32, &l.latency[i%shards]) })
+		c.running.Go(func() { c.run(call, int64(i)<<32, &c.latency[i%shards]) })
 	}
-	return l, nil
+	return c, nil
 }
 
-// run makes calls with ids from first on until the load is stopped or a call fails.
-func (l *load) run(call peer.Call, first int64, latency *stats.Histogram) {
+// run makes calls with ids from first on until they are stopped or a call fails.
+func (c *callers) run(call peer.Call, first int64, latency *stats.Histogram) {
 	err := call(first)
 	if err != nil {
-		l.fail(err)
+		c.fail(err)
 	}
-	l.first.Done()
+	c.first.Done()
 	if err != nil {
 		return
 	}
-	for id := first + 1; !l.stopped.Load(); id++ {
+	for id := first + 1; !c.stopped.Load(); id++ {
 		began := time.Now()
 		if err := call(id); err != nil {
-			l.fail(err)
+			c.fail(err)
 			return
 		}
-		if l.measuring.Load() {
+		if c.measuring.Load() {
 			latency.Record(time.Since(began))
 		}
 	}
 }
 
-func (l *load) fail(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil {
-		l.err = err
+func (c *callers) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
 	}
 }
 
 // warm waits until every caller has made a call, however long the first ones take.
-func (l *load) warm() error {
-	if !within(warmTimeout, &l.first) {
+func (c *callers) warm() error {
+	if !within(warmTimeout, &c.first) {
 		return fmt.Errorf("not every caller has had a reply after %v", warmTimeout)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // stop ends the callers and returns the latencies of all; any call's error is its own.
-func (l *load) stop() (*stats.Histogram, error) {
-	l.stopped.Store(true)
+func (c *callers) stop() (*stats.Histogram, error) {
+	c.stopped.Store(true)
 	all := new(stats.Histogram)
-	if !within(drainTimeout, &l.callers) {
+	if !within(drainTimeout, &c.running) {
 		return all, fmt.Errorf("calls are still under way after %v", drainTimeout)
 	}
-	for i := range l.latency {
-		all.Merge(&l.latency[i])
+	for i := range c.latency {
+		all.Merge(&c.latency[i])
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil && all.Count() == 0 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && all.Count() == 0 {
 		return all, errors.New("no call ended within the window")
 	}
-	return all, l.err
+	return all, c.err
 }
 
 // within waits for a group, and reports whether that ended in time.

@@ -1,0 +1,63 @@
+package peer
+
+import (
+	"context"
+	"iter"
+	"net"
+
+	"storj.io/drpc/drpcconn"
+
+	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
+	"github.com/kuafu-rpc/kuafu/bench/internal/stubs/pb"
+)
+
+func (drpcEcho) Down(r *pb.DownReq, out pb.DRPCEcho_DownStream) error {
+	return sendPieces(r.Total, r.Chunk, func(b []byte) error { return out.Send(&pb.Chunk{Data: b}) })
+}
+
+func (drpcEcho) Up(in pb.DRPCEcho_UpStream) error {
+	n, err := countPieces(func() ([]byte, error) { return protoData(in.Recv()) })
+	if err != nil {
+		return err
+	}
+	return in.SendAndClose(&pb.UpRes{Total: n})
+}
+
+// drpcConnect opens a connection, which carries one stream or call at a time.
+func drpcConnect(addr string, _ *payload.Message) (*Conn, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := drpcStreams{pb.NewDRPCEchoClient(drpcconn.New(conn))}
+	return &Conn{Down: c.down, Up: c.up}, nil
+}
+
+// drpcStreams are the streams of one connection.
+type drpcStreams struct{ client pb.DRPCEchoClient }
+
+func (c drpcStreams) down(ctx context.Context, n, size int) error {
+	s, err := c.client.Down(ctx, &pb.DownReq{Total: int64(n), Chunk: int64(size)})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return checkPieces(n, size, func() ([]byte, error) { return protoData(s.Recv()) })
+}
+
+func (c drpcStreams) up(ctx context.Context, messages iter.Seq[[]byte]) error {
+	s, err := c.client.Up(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	sent, err := sendAll(messages, func(b []byte) error { return s.Send(&pb.Chunk{Data: b}) })
+	if err != nil {
+		return err
+	}
+	r, err := s.CloseAndRecv()
+	if err != nil {
+		return err
+	}
+	return checkSum(r.Total, sent)
+}
