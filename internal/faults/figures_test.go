@@ -20,11 +20,14 @@ func TestFigures(t *testing.T) {
 
 func figuresOfFairness(t *testing.T) {
 	for _, fair := range []bool{true, false} {
-		all := five(t, func() fairness { return measureFairness(t, span(3*time.Second), fair) })
-		t.Logf("fair queue %v, medians: p99 of the caller with one call %v alone, %v beside 512 calls, %.2f x; p50 %v and %v", fair,
-			medianOf(all, func(f fairness) time.Duration { return f.alone }), medianOf(all, func(f fairness) time.Duration { return f.beside }),
-			medianOf(all, fairness.ratio),
-			medianOf(all, func(f fairness) time.Duration { return f.aloneMid }), medianOf(all, func(f fairness) time.Duration { return f.besideMid }))
+		all := five(t, func() fairness { return measureFairness(t, span(3*time.Second), 5*time.Second, fair) })
+		high := func(of func(fairness) quantiles) time.Duration {
+			return medianOf(all, func(f fairness) time.Duration { return of(f).high })
+		}
+		t.Logf("fair queue %v, medians: p99 of the caller with one call %v alone; beside 512 calls %v in the first second, %.2f x, and %v later, %.2f x", fair,
+			high(func(f fairness) quantiles { return f.alone }),
+			high(func(f fairness) quantiles { return f.first }), medianOf(all, fairness.firstRatio),
+			high(func(f fairness) quantiles { return f.later }), medianOf(all, fairness.laterRatio))
 	}
 }
 

@@ -26,7 +26,6 @@ type config struct {
 	Persist   bool          // at-most-once calls are restored from the journal
 	Fair      bool          // a fair queue; callers are told apart by their client ids
 	KeepStale bool          // do not refuse queued calls that will hardly be finished in time
-	Period    time.Duration // of the fair queue's decay; 0 for the default
 	Stall     time.Duration // how long a peer may read nothing; 0 for the default
 }
 
@@ -48,7 +47,7 @@ func serve(settings string) error {
 	}
 	opts := []server.Option{
 		server.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))),
-		server.WithOverload(handler.Overload{Fair: c.Fair, Identity: handler.ByClient, Period: c.Period, KeepLate: c.KeepStale}),
+		server.WithOverload(handler.Overload{Fair: c.Fair, Identity: handler.ByClient, KeepLate: c.KeepStale}),
 	}
 	if c.Workers > 0 {
 		opts = append(opts, server.WithWorkers(c.Workers))

@@ -8,27 +8,37 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// callers knows who has calls here and what those cost lately. It decides how urgent a caller's next call is: the more of
-// the whole cost is one caller's, the less. It does no I/O, has no lock, and is told the time.
+// callers knows who has calls here and what those cost lately. It decides how urgent a caller's next call is: the larger
+// its share of the load, the less. It does no I/O, has no lock, and is told the time.
 type callers struct {
 	o       *Overload // with its defaults
 	service map[string]bool
 	byName  map[string]*caller
 	others  *caller // stands for all callers that came when there was no room for one more
-	total   float64 // of all costs but those of service users
 	due     time.Time
 	windows []window // of response times, by level
+
+	// Of all callers but service users. The sums decay.
+	total float64 // costs
+	ended float64 // the calls that these are the costs of
+	debts float64 // debts
+	load  int     // loads
 }
 
 // caller is one identity.
 type caller struct {
 	table    *callers
 	name     string
-	cost     float64 // decaying
+	service  bool
+	cost     float64 // of its calls, decaying
+	debt     float64 // of its calls that held a worker while others waited, decaying
 	calls    uint64  // finished ones, since the caller was first seen
-	inFlight int
-	level    int
-	cached   bool // level holds until the next decay; a caller seen since the last one has its level worked out anew
+	inFlight int     // all that are unanswered
+	load     int     // those that are queued or have a worker: neither streams nor deferred calls
+
+	// Owned by the fair queue.
+	queued int
+	lanes  []lane // by level; nil as long as the caller has had no call in the queue
 }
 
 // window is what response times look like on one level.
@@ -63,10 +73,10 @@ func (t *callers) enter(name string) *caller {
 			t.others.inFlight++ // without a limit of its own: nobody knows how many callers it stands for
 			return t.others
 		}
-		c = &caller{table: t, name: name}
+		c = &caller{table: t, name: name, service: t.service[name]}
 		t.byName[name] = c
 	}
-	if t.o.MaxPerCaller > 0 && c.inFlight >= t.o.MaxPerCaller && !t.service[name] {
+	if t.o.MaxPerCaller > 0 && c.inFlight >= t.o.MaxPerCaller && !c.service {
 		return nil
 	}
 	c.inFlight++
@@ -82,30 +92,51 @@ func (c *caller) leave() {
 	}
 }
 
-// book adds the cost of a finished call, and notes how long its caller waited for it.
-func (c *caller) book(cost int64, level uint8, response time.Duration) {
+// begin counts a call of a caller that wants a worker, as part of its load.
+func (c *caller) begin() {
+	c.load++
+	if !c.service {
+		c.table.load++
+	}
+}
+
+// end is the end of what begin has counted: the worker is free, or the call was never given one.
+func (c *caller) end() {
+	c.load--
+	if !c.service {
+		c.table.load--
+	}
+}
+
+// book adds the cost of a finished call, and notes how long its caller waited for it. If nobody else was waiting for the
+// worker that it held, it is not added to the caller's debt.
+func (c *caller) book(cost int64, level uint8, response time.Duration, others bool) {
+	t := c.table
 	c.calls++
 	c.cost += float64(cost)
-	if !c.table.service[c.name] {
-		c.table.total += float64(cost)
+	if others {
+		c.debt += float64(cost)
 	}
-	w := &c.table.windows[min(int(level), len(c.table.windows)-1)]
+	if !c.service {
+		t.total += float64(cost)
+		t.ended++
+		if others {
+			t.debts += float64(cost)
+		}
+	}
+	w := &t.windows[min(int(level), len(t.windows)-1)]
 	w.total += response
 	w.count++
 }
 
-// urgency returns the level of a caller's next call. The priority that the IDL gives to the method moves it by one.
+// urgency returns the level of a caller's next call, which begin has counted. The priority that the IDL gives to the
+// method moves it by one.
 func (c *caller) urgency(p rpc.Priority) int {
-	t := c.table
-	level := 0
-	switch {
-	case t.service[c.name]:
+	if c.service {
 		return 0
-	case c.cached:
-		level = c.level
-	default:
-		level = t.levelOf(c.cost)
 	}
+	t := c.table
+	level := t.levelOf(c.share())
 	switch p {
 	case rpc.PriorityHigh:
 		level--
@@ -115,14 +146,26 @@ func (c *caller) urgency(p rpc.Priority) int {
 	return min(max(level, 0), t.levels()-1)
 }
 
-// levelOf returns the level of a caller whose calls have cost so much: the highest i whose threshold, Thresholds[i-1], its
-// share of the total reaches.
-func (t *callers) levelOf(cost float64) int {
-	if t.total <= 0 {
+// share returns which part of the load is c's. That is what its calls have cost while others had to wait, and what those
+// that it has here now are going to cost, at the mean of all calls. So somebody who comes with many calls at once is
+// known for it before the first of them ends, and nobody is held to account for workers that would have been idle.
+func (c *caller) share() float64 {
+	t := c.table
+	mean := 1.0
+	if t.ended > 0 {
+		mean = t.total / t.ended
+	}
+	all := t.debts + mean*float64(t.load)
+	if all <= 0 {
 		return 0
 	}
+	return (c.debt + mean*float64(c.load)) / all
+}
+
+// levelOf returns the highest i whose threshold, Thresholds[i-1], a share of the load reaches.
+func (t *callers) levelOf(share float64) int {
 	for i := t.levels() - 1; i > 0; i-- {
-		if cost/t.total >= t.o.Thresholds[i-1] {
+		if share >= t.o.Thresholds[i-1] {
 			return i
 		}
 	}
@@ -153,31 +196,31 @@ func (t *callers) advance(now time.Time) {
 			t.windows[i].decay(t.o.Factor)
 		}
 	}
-	t.total = 0
+	t.total, t.debts = 0, 0
+	t.ended *= factor
 	for _, c := range t.byName {
-		if left := c.decay(factor); !t.service[c.name] {
-			t.total += left
-		}
+		c.decay(factor)
 	}
-	t.total += t.others.decay(factor)
-	for _, c := range t.byName { // with the new total
-		c.level, c.cached = t.levelOf(c.cost), true
-	}
-	t.others.level, t.others.cached = t.levelOf(t.others.cost), true
+	t.others.decay(factor)
 }
 
 // maxPeriods is how many periods are worth decaying one by one; after more of them nothing is left of anything.
 const maxPeriods = 1024
 
-// decay returns what is left of the cost. A caller of whom nothing is left is forgotten.
-func (c *caller) decay(factor float64) float64 {
+// decay leaves a part of the cost, and adds it to the sums. A caller of whom nothing is left is forgotten.
+func (c *caller) decay(factor float64) {
+	t := c.table
+	c.debt *= factor
 	if c.cost *= factor; c.cost < 1 {
-		c.cost = 0
-		if c.inFlight == 0 && c != c.table.others {
-			delete(c.table.byName, c.name)
+		c.cost, c.debt = 0, 0
+		if c.inFlight == 0 && c != t.others {
+			delete(t.byName, c.name)
 		}
 	}
-	return c.cost
+	if !c.service {
+		t.total += c.cost
+		t.debts += c.debt
+	}
 }
 
 // decay ends a window. The average is a decaying sum, as Hadoop's is: under even load it tends to twice the mean at a
@@ -195,7 +238,7 @@ func (t *callers) top(n int) []CallerStats {
 	all := make([]CallerStats, 0, len(t.byName)+1)
 	add := func(c *caller) {
 		s := CallerStats{Name: c.name, Level: c.urgency(rpc.PriorityNormal), InFlight: c.inFlight, Calls: c.calls}
-		if t.total > 0 && !t.service[c.name] {
+		if t.total > 0 && !c.service {
 			s.Share = c.cost / t.total
 		}
 		all = append(all, s)

@@ -19,13 +19,16 @@ func testCallers(t *testing.T, o Overload, now time.Time) *callers {
 	return newCallers(&o, now)
 }
 
-// spend is a call from its admission to its end.
+// spend is a call from its admission to its end, for which others had to wait.
 func (t *callers) spend(name string, cost int64) {
 	c := t.enter(name)
-	c.book(cost, 0, 0)
+	c.begin()
+	c.end()
+	c.book(cost, 0, 0, true)
 	c.leave()
 }
 
+// levelFor returns the level of one more call, of which the load has nothing.
 func (t *callers) levelFor(name string, p rpc.Priority) int {
 	c := t.enter(name)
 	defer c.leave()
@@ -49,6 +52,69 @@ func TestLevelsByShare(t *testing.T) {
 		if got := c.levelFor("a", rpc.PriorityNormal); got != tt.want {
 			t.Errorf("%d of %d: level %d, want %d", tt.cost, tt.cost+tt.rest, got, tt.want)
 		}
+	}
+}
+
+// Calls that have no outcome yet count as much as the average.
+func TestLevelsByLoad(t *testing.T) {
+	c := testCallers(t, Overload{}, time.Time{})
+	admit := func(name string) (who *caller, level int) {
+		who = c.enter(name)
+		who.begin()
+		return who, who.urgency(rpc.PriorityNormal)
+	}
+	modest, level := admit("modest")
+	if level != 3 {
+		t.Errorf("alone: level %d", level)
+	}
+	greedy, level := admit("greedy")
+	if level != 3 {
+		t.Errorf("the first of many: level %d", level)
+	}
+	for range 511 {
+		if _, level = admit("greedy"); level != 3 {
+			t.Fatalf("another of many: level %d", level)
+		}
+	}
+	if _, level = admit("modest"); level != 0 {
+		t.Errorf("the modest one beside them: level %d", level)
+	}
+	// Their costs become known: 10 each, and 10,000 for the modest one's.
+	for range 512 {
+		greedy.end()
+		greedy.book(10, 0, 0, true)
+		greedy.leave()
+	}
+	modest.end()
+	modest.book(10_000, 0, 0, true)
+	modest.leave()
+	if got := modest.urgency(rpc.PriorityNormal); got != 3 {
+		t.Errorf("after an expensive call: level %d", got)
+	}
+	if got := c.levelFor("greedy", rpc.PriorityNormal); got != 2 {
+		t.Errorf("after many cheap ones: level %d", got)
+	}
+	modest.end()
+	modest.leave()
+	if c.load != 0 || modest.load != 0 || greedy.load != 0 {
+		t.Errorf("load %d, of them %d and %d", c.load, modest.load, greedy.load)
+	}
+}
+
+// Who has used workers that nobody else wanted owes nothing.
+func TestIdleWorkersCostNothing(t *testing.T) {
+	c := testCallers(t, Overload{}, time.Time{})
+	early := c.enter("early")
+	for range 1000 {
+		early.book(100, 0, 0, false)
+	}
+	late := c.enter("late")
+	late.book(100, 0, 0, true)
+	if a, b := early.urgency(rpc.PriorityNormal), late.urgency(rpc.PriorityNormal); a != 0 || b != 3 {
+		t.Errorf("levels %d and %d", a, b)
+	}
+	if top := c.top(2); top[0].Name != "early" || top[0].Share < 0.99 {
+		t.Errorf("the counters show %+v", top)
 	}
 }
 
@@ -89,7 +155,7 @@ func TestDecay(t *testing.T) {
 	c := testCallers(t, Overload{}, start)
 	c.spend("a", 60)
 	c.spend("b", 40)
-	if got := c.levelFor("a", rpc.PriorityNormal); got != 3 { // worked out at once: a is new
+	if got := c.levelFor("a", rpc.PriorityNormal); got != 3 {
 		t.Errorf("before the first decay: level %d", got)
 	}
 	c.advance(start.Add(5*time.Second - 1))
@@ -100,14 +166,10 @@ func TestDecay(t *testing.T) {
 	if c.total != 50 || c.byName["a"].cost != 30 {
 		t.Errorf("after a period: %v of %v", c.byName["a"].cost, c.total)
 	}
-	// From now on a's level is cached for the period.
+	// Levels follow at once, not a period later.
 	c.spend("b", 1000)
-	if a, b := c.levelFor("a", rpc.PriorityNormal), c.levelFor("b", rpc.PriorityNormal); a != 3 || b != 2 {
-		t.Errorf("within the period: levels %d and %d", a, b)
-	}
-	c.advance(start.Add(10 * time.Second))
 	if a, b := c.levelFor("a", rpc.PriorityNormal), c.levelFor("b", rpc.PriorityNormal); a != 0 || b != 3 {
-		t.Errorf("in the next: levels %d and %d", a, b)
+		t.Errorf("within the period: levels %d and %d", a, b)
 	}
 	// A long pause counts for all its periods, and then everybody is forgotten.
 	c.advance(start.Add(24 * time.Hour))
@@ -139,7 +201,7 @@ func TestCallersAreBounded(t *testing.T) {
 		t.Error("the limit of two calls does not hold")
 	}
 	for _, who := range busy {
-		who.book(10, 0, 0)
+		who.book(10, 0, 0, true)
 		who.leave()
 	}
 	// The unknown ones share a level, as one heavy caller.
@@ -170,7 +232,7 @@ func TestBackOff(t *testing.T) {
 	c := testCallers(t, Overload{ResponseTimes: HadoopResponseTimes()}, start)
 	respond := func(level uint8, d time.Duration) {
 		who := c.enter("x")
-		who.book(1, level, d)
+		who.book(1, level, d, true)
 		who.leave()
 	}
 	refused := func() (s string) {
@@ -217,6 +279,7 @@ func TestCallersRandomly(t *testing.T) {
 			switch r.IntN(3) {
 			case 0:
 				if who := c.enter(fmt.Sprint(r.IntN(30))); who != nil {
+					who.begin()
 					if level := who.urgency(rpc.Priority(r.IntN(3))); level < 0 || level > 3 {
 						t.Fatalf("level %d", level)
 					}
@@ -225,7 +288,8 @@ func TestCallersRandomly(t *testing.T) {
 			case 1:
 				if len(inFlight) > 0 {
 					i := r.IntN(len(inFlight))
-					inFlight[i].book(r.Int64N(1000), uint8(r.IntN(4)), time.Duration(r.IntN(1000)))
+					inFlight[i].end()
+					inFlight[i].book(r.Int64N(1000), uint8(r.IntN(4)), time.Duration(r.IntN(1000)), r.IntN(2) == 0)
 					inFlight[i].leave()
 					inFlight = append(inFlight[:i], inFlight[i+1:]...)
 				}
@@ -233,17 +297,25 @@ func TestCallersRandomly(t *testing.T) {
 				now = now.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
 				c.advance(now)
 			}
-			sum := c.others.cost
+			sum, owed, shares := c.others.cost, c.others.debt, c.others.share()
 			count := c.others.inFlight
 			for name, who := range c.byName {
 				if who.inFlight == 0 && who.cost == 0 && who.name == name {
 					t.Fatalf("%s is known for nothing", name)
 				}
 				sum += who.cost
+				owed += who.debt
+				shares += who.share()
 				count += who.inFlight
 			}
 			if math.Abs(sum-c.total) > 1e-6*(1+sum) {
 				t.Fatalf("costs of %v, total %v", sum, c.total)
+			}
+			if math.Abs(owed-c.debts) > 1e-6*(1+owed) || owed > sum+1e-6 {
+				t.Fatalf("debts of %v, %v in all; costs of %v", owed, c.debts, sum)
+			}
+			if c.load != len(inFlight) || shares != 0 && math.Abs(shares-1) > 1e-6 {
+				t.Fatalf("load of %d, %d calls in flight; shares of %v", c.load, len(inFlight), shares)
 			}
 			if count != len(inFlight) {
 				t.Fatalf("%d calls in flight, the callers have %d", len(inFlight), count)

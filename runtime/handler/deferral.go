@@ -22,6 +22,11 @@ func (h *Handler) park(d *rpc.Deferral, it item, u Usage) {
 	p.stop = context.AfterFunc(ctx, func() { d.End(rpc.Reply{Err: unanswered(ctx.Err())}) })
 	h.mu.Lock()
 	h.deferred[d] = p
+	if c := it.caller; c != nil {
+		c.end() // the worker is free
+		p.item.loads = false
+		p.item.others = p.item.others || h.queued > c.queued
+	}
 	cut := h.cut
 	h.mu.Unlock()
 	d.Attach(func(r rpc.Reply) { h.unpark(d, p, r) })

@@ -190,17 +190,17 @@ func (h *Handler) admitLocked(it item, name string, out *answers) *rpc.Error {
 			h.counts.callerLimit++
 			return rpc.Busy(fmt.Sprintf("the server is busy: %d calls of this caller are in flight", t.o.MaxPerCaller))
 		}
+		it.caller.begin()
+		it.loads = true
 		it.level = uint8(it.caller.urgency(priority(it.call)))
 		if t.backOff(int(it.level)) {
-			it.caller.leave()
+			it.withdraw()
 			h.counts.backoff++
 			return h.overload.tooBusy("the server is busy: calls take too long")
 		}
 	}
-	if !h.queue.push(it) && (out == nil || !h.dropEndedLocked(out) || !h.queue.push(it)) {
-		if it.caller != nil {
-			it.caller.leave()
-		}
+	if !h.queue.push(it) && (out == nil || !h.dropEndedLocked(it.caller, out) || !h.queue.push(it)) {
+		it.withdraw()
 		h.counts.backoff++
 		return h.overload.tooBusy("the server is busy: its call queue is full")
 	}
@@ -227,12 +227,12 @@ func (o *Overload) tooBusy(message string) *rpc.Error {
 // maxDrops bounds the work that one refused call may cause on an event loop.
 const maxDrops = 64
 
-// dropEndedLocked makes room in a full queue: it ends calls at its front whose callers do not wait any more. It reports
-// whether there were any.
-func (h *Handler) dropEndedLocked(out *answers) bool {
+// dropEndedLocked makes room in a queue that is full, or full of calls of one caller: it ends calls at its front whose
+// callers do not wait any more. It reports whether there were any.
+func (h *Handler) dropEndedLocked(of *caller, out *answers) bool {
 	drops, now := 0, h.now()
 	var kept []item
-	h.queue.heads(func(it item) bool {
+	h.queue.heads(of, func(it item) bool {
 		err := overdue(it.call, now)
 		if err == nil || drops == maxDrops {
 			return false
@@ -243,9 +243,7 @@ func (h *Handler) dropEndedLocked(out *answers) bool {
 		} else {
 			h.counts.canceled++
 		}
-		if it.caller != nil {
-			it.caller.leave()
-		}
+		it.withdraw()
 		if it.kept {
 			kept = append(kept, it)
 		}
@@ -274,6 +272,9 @@ func (h *Handler) takeLocked(w *worker) bool {
 		w.item, _ = h.old[0].pop()
 	} else {
 		w.item, _ = h.queue.pop()
+	}
+	if c := w.item.caller; c != nil {
+		w.item.others = h.queued > c.queued
 	}
 	w.hopeless, w.method, w.outcome = false, nil, 0
 	w.timed = h.opts.Exact || w.item.caller != nil || !w.item.call.Deadline.IsZero() || w.count%sample == 0

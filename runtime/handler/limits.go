@@ -4,13 +4,5 @@ package handler
 func (h *Handler) Limits() (workers, queued int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch q := h.queue.(type) {
-	case *queue:
-		queued = q.bound
-	case *fairQueue:
-		for i := range q.levels {
-			queued += q.levels[i].bound
-		}
-	}
-	return h.opts.Workers, queued
+	return h.opts.Workers, h.queue.room()
 }

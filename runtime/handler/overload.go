@@ -8,12 +8,13 @@ import (
 // Overload says who waits, who is next and who is refused while calls come faster than workers take them. The zero value
 // of each field means its default. The defaults of a fair queue are Hadoop's.
 type Overload struct {
-	// Fair makes the queue one of several levels of urgency. A caller's level follows from its share of what all calls
-	// cost lately. Default: one first-in first-out queue for all.
+	// Fair makes the queue one of several levels of urgency, on each of which callers take turns. A caller's level follows
+	// from its share of the load: of what calls have cost lately while others waited, and of those that are here now.
+	// Default: one first-in first-out queue for all.
 	Fair bool
 
 	Levels   int   // of a fair queue, 1 to 16; default 4. Level 0 is the most urgent
-	Capacity []int // weights by which the levels share the room in the queue; default equal
+	Capacity []int // weights by which the levels share the room in the queue; default equal. What a level cannot take goes to the next one
 	Turns    []int // weights by which the levels share the workers; default 8, 4, 2, 1 for 4 levels
 
 	// Identity says whose a call is; default ByUser. It is asked only if Fair, MaxPerCaller or ResponseTimes is set.
@@ -22,7 +23,7 @@ type Overload struct {
 	Cost         Cost          // of a finished call; default CostTime
 	Period       time.Duration // after which costs decay; default 5 s
 	Factor       float64       // by which they do, above 0 and below 1; default 0.5
-	Thresholds   []float64     // the share of all costs from which on a caller is on level 1, 2, ...; default 0.125, 0.25, 0.5 for 4 levels
+	Thresholds   []float64     // the share of the load from which on a caller is on level 1, 2, ...; default 0.125, 0.25, 0.5 for 4 levels
 	ServiceUsers []string      // callers that are always on level 0 and have no limit
 
 	MaxCallers   int // callers that are told apart; more share one place. Default 10,000

@@ -211,6 +211,9 @@ func TestReconfigure(t *testing.T) {
 		r := <-to.c
 		got = append(got, uint64(r.Result.(*number).n))
 	}
+	for begin := 10; begin < len(got); begin += 4 { // callers take turns among those of the same settings
+		slices.Sort(got[begin : begin+4])
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("order %v", got)
 	}
@@ -264,53 +267,79 @@ func TestCostThatPanics(t *testing.T) {
 	h.Close(context.Background())
 }
 
-// latencies runs a closed loop of two callers against a Handler whose calls take a millisecond, and returns the light
-// one's: greedy has so many calls in flight, light has one.
-func latencies(t *testing.T, o Overload, greedy int) (all []time.Duration) {
+// crowd is how long the calls of a caller took that has one in flight: by itself, in the first second beside somebody who
+// has come with 512, and in a later one.
+type crowd struct{ alone, first, later []time.Duration }
+
+// measureCrowd takes simulated time. Calls take a millisecond.
+func measureCrowd(t *testing.T, workers int, o Overload) (c crowd) {
 	h := start(t, register(t, func(_ context.Context, args *number) (codec.Encodable, error) {
 		time.Sleep(time.Millisecond)
 		return args, nil
-	}), Options{Workers: 8, Queue: 4096, Overload: o})
-	end := time.Now().Add(5 * time.Second) // of synctest's clock
-	var wg sync.WaitGroup
-	loop := func(address string, id uint64, note func(time.Duration)) {
-		done := make(chan struct{}, 1)
-		to := replierFunc(func(*rpc.Call, rpc.Reply) { done <- struct{}{} })
-		for time.Now().Before(end) {
+	}), Options{Workers: workers, Queue: 1024, Overload: o})
+	done := make(chan rpc.Reply, 1)
+	light := replierFunc(func(_ *rpc.Call, r rpc.Reply) { done <- r })
+	run := func(d time.Duration) (all []time.Duration) {
+		for end := time.Now().Add(d); time.Now().Before(end); {
 			began := time.Now()
-			h.Dispatch([]*rpc.Call{from(address, id, to)})
-			<-done
-			note(time.Since(began))
+			h.Dispatch([]*rpc.Call{from("light:1", 0, light)})
+			if r := <-done; r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			all = append(all, time.Since(began))
 		}
+		slices.Sort(all)
+		return all
 	}
-	for id := range uint64(greedy) {
-		wg.Go(func() { loop("greedy:1", id, func(time.Duration) {}) })
-	}
-	wg.Go(func() {
-		loop("light:1", 0, func(d time.Duration) { all = append(all, d) })
+	c.alone = run(10 * time.Second)
+	time.Sleep(time.Millisecond / 2) // or its calls would find a worker that is free at the same moment
+	var stop, refused atomic.Bool
+	var greedy rpc.Replier
+	greedy = replierFunc(func(c *rpc.Call, r rpc.Reply) {
+		if r.Err != nil {
+			refused.CompareAndSwap(false, r.Err.Code == rpc.ResourceExhausted) // and not Unavailable, at the end
+		} else if !stop.Load() {
+			h.Dispatch([]*rpc.Call{from("greedy:1", c.ID, greedy)})
+		}
 	})
-	wg.Wait()
+	all := make([]*rpc.Call, 512)
+	for id := range all {
+		all[id] = from("greedy:1", uint64(id), greedy)
+	}
+	h.Dispatch(all)
+	c.first = run(time.Second)
+	run(5 * time.Second) // costs decay once
+	c.later = run(time.Second)
+	stop.Store(true)
 	h.Close(context.Background())
-	slices.Sort(all)
-	return all
+	if refused.Load() {
+		t.Error("a call was refused, though there was room")
+	}
+	return c
 }
 
-// One caller with 512 calls in flight beside one with 1: in time that passes only while everybody waits, so that what is
-// measured is the queue's doing.
+// One caller with 512 calls in flight beside one with 1, with the default settings and from the first moment on: in time
+// that passes only while everybody waits, so that what is measured is the queue's doing.
 func TestFairnessSimulated(t *testing.T) {
 	p99 := func(all []time.Duration) time.Duration { return all[len(all)*99/100] }
-	synctest.Test(t, func(t *testing.T) {
-		alone := p99(latencies(t, Overload{Fair: true}, 0))
-		fair := p99(latencies(t, Overload{Fair: true}, 512))
-		fifo := p99(latencies(t, Overload{}, 512))
-		t.Logf("p99 alone %v, fair %v, first in first out %v", alone, fair, fifo)
-		if fair > 2*alone {
-			t.Errorf("p99 of the light caller: %v, alone %v", fair, alone)
-		}
-		if fifo < 10*alone {
-			t.Errorf("without fairness it is %v: the test shows nothing", fifo)
-		}
-	})
+	sizes := []int{2, 8, 32}
+	if testing.Short() {
+		sizes = sizes[:2]
+	}
+	for _, workers := range sizes {
+		synctest.Test(t, func(t *testing.T) {
+			fair, fifo := measureCrowd(t, workers, Overload{Fair: true}), measureCrowd(t, workers, Overload{})
+			alone := p99(fair.alone)
+			t.Logf("%d workers, p99 alone %v; fair: first second %v, longest %v, later %v; first in first out: %v and %v",
+				workers, alone, p99(fair.first), fair.first[len(fair.first)-1], p99(fair.later), p99(fifo.first), p99(fifo.later))
+			if p99(fair.first) > 2*alone || p99(fair.later) > 2*alone {
+				t.Errorf("p99 of the light caller: %v at first, %v later, alone %v", p99(fair.first), p99(fair.later), alone)
+			}
+			if min(p99(fifo.first), p99(fifo.later)) < 4*alone {
+				t.Errorf("without fairness it is %v and %v: the test shows nothing", p99(fifo.first), p99(fifo.later))
+			}
+		})
+	}
 }
 
 // The same in real time. A machine that is busy with other things makes everything slower, so that the bound is against

@@ -104,7 +104,12 @@ func (h *Handler) answer(it item, reply rpc.Reply, u Usage) {
 	if it.caller != nil {
 		cost := h.cost(it, u)
 		h.mu.Lock()
-		it.caller.book(cost, it.level, u.Queue+u.Handler+u.Deferred)
+		others := it.others
+		if it.loads {
+			it.caller.end()
+			others = others || h.queued > it.caller.queued
+		}
+		it.caller.book(cost, it.level, u.Queue+u.Handler+u.Deferred, others)
 		it.caller.leave()
 		h.mu.Unlock()
 	}

@@ -66,8 +66,8 @@ func (t *Timing) add(d time.Duration) {
 // LevelStats is one level of a fair queue.
 type LevelStats struct {
 	Queued       int           // (FairCallQueueSize_pN)
-	Capacity     int           // room, in calls
-	Overflowed   uint64        // calls that found it full and were sent on (OverflowedCalls_pN)
+	Capacity     int           // its part of the room, in calls; the last level may use what the others leave free
+	Overflowed   uint64        // calls that found the part used up (OverflowedCalls_pN)
 	ResponseTime time.Duration // what the back-off judges by: the decaying sum of mean response times
 }
 
@@ -106,7 +106,7 @@ func (h *Handler) Stats() Stats {
 	if q, ok := h.queue.(*fairQueue); ok {
 		s.Levels = make([]LevelStats, len(q.levels))
 		for i := range q.levels {
-			s.Levels[i] = LevelStats{q.levels[i].n, q.levels[i].bound, q.overflow[i], h.callers.windows[i].average}
+			s.Levels[i] = LevelStats{q.levels[i].n, q.levels[i].part, q.overflow[i], h.callers.windows[i].average}
 		}
 	}
 	return s
