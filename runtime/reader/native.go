@@ -23,6 +23,8 @@ type native struct {
 	body  []byte
 	skip  int  // bytes left of an ignorable frame
 	open  bool // frame is valid and its payload incomplete
+
+	pings pings
 }
 
 // firstBody is how much is set aside for a payload of which nothing has come yet.
@@ -172,6 +174,9 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 	case wire.KindPing:
 		token, err := wire.ParsePing(payload)
 		if err != nil {
+			return err
+		}
+		if err := n.pings.admit(s.now); err != nil {
 			return err
 		}
 		s.out.Send(wire.AppendPong(nil, token))
