@@ -16,12 +16,16 @@ import (
 type Hedging struct {
 	// How long the first attempt, and every further one, has before the next begins: Delay, or where Percentile is set
 	// the time within which that share of the method's calls of late was answered, 0.95 for example, but at least Delay.
-	// There is no hedging by percentile until 20 calls of the method have been answered.
+	// There is no hedging by percentile until 20 calls of the method have been answered, and none within 2 ms: servers take
+	// calls that are canceled sooner for a flood.
 	Delay      time.Duration
 	Percentile float64
 
 	Extra int // attempts besides the first, 1 to 8
 }
+
+// minHedgeDelay is the shortest delay. It is twice the age up to which a server finds a cancel early.
+const minHedgeDelay = 2 * time.Millisecond
 
 func (h Hedging) validate() error {
 	if h.Delay < 0 || !(h.Percentile >= 0 && h.Percentile < 1) || h.Delay == 0 && h.Percentile == 0 || h.Extra < 1 || h.Extra > 8 {
@@ -34,10 +38,10 @@ func (h Hedging) validate() error {
 func (c *Client) delay(m *rpc.Method) (d time.Duration, ok bool) {
 	h := c.config.hedging
 	if h.Percentile == 0 {
-		return h.Delay, true
+		return max(h.Delay, minHedgeDelay), true
 	}
 	d, ok = c.latencyOf(m).quantile(h.Percentile)
-	return max(d, h.Delay), ok
+	return max(d, h.Delay, minHedgeDelay), ok
 }
 
 func (c *Client) latencyOf(m *rpc.Method) *latency {

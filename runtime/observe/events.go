@@ -46,6 +46,7 @@ const (
 	EndIdle         End = "idle"          // nothing happened on it for long
 	EndTimeout      End = "timeout"       // a frame was not complete in time
 	EndSlowConsumer End = "slow_consumer" // the peer did not read its replies
+	EndCancels      End = "cancels"       // the peer canceled calls and did little else
 	EndProtocol     End = "protocol"      // the peer broke the protocol, a limit of it, or stopped inside a frame
 	EndInternal     End = "internal"      // a panic of our own
 )

@@ -88,6 +88,11 @@ type Config struct {
 	// Memory bounds the same for all connections together; default 512 MiB.
 	Memory *flow.Budget
 
+	// MaxCancels bounds the calls of a native connection that are canceled within a millisecond of their arrival, in 10 s;
+	// default 200, negative: no bound. Of those within a tenth of a second only a tenth of MaxCancels counts. The
+	// connection ends with the next one, unless more calls than that were answered in the same time.
+	MaxCancels int
+
 	// FirstFrameTimeout is how long a new connection may take to its first complete frame; default 10 s.
 	FirstFrameTimeout time.Duration
 
@@ -109,6 +114,7 @@ type Config struct {
 const (
 	defaultMaxMessage        = 64 << 20
 	defaultMaxCalls          = 4096
+	defaultMaxCancels        = 200
 	defaultMaxCallBytes      = 64 << 20
 	defaultStreamMemory      = 64 << 20
 	defaultMemory            = 512 << 20
@@ -140,6 +146,7 @@ func (c *Config) ApplyDefaultsAndValidate() error {
 	setInt(&c.MaxMessage, defaultMaxMessage)
 	setInt(&c.MaxCalls, defaultMaxCalls)
 	setInt(&c.MaxCallBytes, defaultMaxCallBytes)
+	setInt(&c.MaxCancels, defaultMaxCancels)
 	setInt(&c.MaxStreams, stream.DefaultMaxStreams)
 	setInt(&c.StreamWindow, stream.DefaultWindow)
 	setInt(&c.ConnWindow, wire.DefaultWindow)

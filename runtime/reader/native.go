@@ -1,7 +1,6 @@
 package reader
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -169,8 +168,7 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 	case wire.KindCall:
 		return n.call(s, h, payload)
 	case wire.KindCancel:
-		s.cancel(h.Stream)
-		return nil
+		return s.cancel(h.Stream)
 	case wire.KindPing:
 		token, err := wire.ParsePing(payload)
 		if err != nil {
@@ -183,7 +181,12 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 		return nil
 	case wire.KindPong:
 		return nil
-	case wire.KindData, wire.KindCredit, wire.KindReset:
+	case wire.KindData, wire.KindCredit:
+		return n.stream(s, h, payload)
+	case wire.KindReset:
+		if _, err := s.countCancel(h.Stream); err != nil {
+			return err
+		}
 		return n.stream(s, h, payload)
 	case wire.KindGoAway: // the client will close when its calls are answered
 		_, err := wire.ParseGoAway(payload)
@@ -267,14 +270,4 @@ func (s *Session) last() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lastID
-}
-
-// cancel ends the context of a call in flight. The call keeps its place until its handler has returned.
-func (s *Session) cancel(id uint64) {
-	s.mu.Lock()
-	c := s.calls[id]
-	s.mu.Unlock()
-	if c != nil {
-		c.Cancel(context.Canceled)
-	}
 }

@@ -18,6 +18,7 @@ var (
 	ErrIdle              = errors.New("idle for too long")
 	ErrPipeline          = errors.New("too many calls sent ahead")
 	ErrProtocol          = errors.New("not a protocol of this port")
+	ErrCancels           = errors.New("a flood of canceled calls")
 
 	// ErrTruncated is for a caller whose peer has closed while Partial was true.
 	ErrTruncated = errors.New("closed in the middle of a frame")
@@ -51,6 +52,7 @@ type Session struct {
 	frameBytes int       // how much of it has come
 	frames     int       // complete frames so far; counts up to 1
 	streams    *streams  // nil until there is a frame about one
+	cancels    cancels
 
 	mu       sync.Mutex
 	peer     *rpc.Peer            // of calls taken from now on
@@ -63,6 +65,8 @@ type Session struct {
 	bytes    int // bodies of the calls in flight
 	draining bool
 	lastID   uint64 // highest id taken
+
+	answeredCalls uint64 // for which somebody still waited
 }
 
 // NewSession returns the session of a connection that has just been opened. config must have passed
@@ -264,8 +268,9 @@ func (s *Session) refuse(c *rpc.Call, err *rpc.Error) {
 
 // Reply implements rpc.Replier for the calls of this session: it passes the reply on and frees the call's place.
 func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
+	awaited := c.Ended(time.Time{}) == nil // a deadline that passes just now makes no difference here
 	s.answer(c, reply)
-	s.release(c)
+	s.release(c, awaited)
 }
 
 func (s *Session) answer(c *rpc.Call, reply rpc.Reply) {
@@ -277,8 +282,11 @@ func (s *Session) answer(c *rpc.Call, reply rpc.Reply) {
 }
 
 // release frees the place of an answered call, and sends the next one on its way where calls run one after the other.
-func (s *Session) release(c *rpc.Call) {
+func (s *Session) release(c *rpc.Call, awaited bool) {
 	s.mu.Lock()
+	if awaited {
+		s.answeredCalls++
+	}
 	s.inFlight--
 	s.bytes -= c.Size
 	if s.calls != nil {

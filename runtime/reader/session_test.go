@@ -632,6 +632,6 @@ type discard struct{}
 
 func (discard) Dispatch(calls []*rpc.Call) {
 	for _, c := range calls {
-		c.Replier.(*Session).release(c)
+		c.Replier.(*Session).release(c, true)
 	}
 }

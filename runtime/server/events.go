@@ -63,6 +63,8 @@ func endOf(reason error) observe.End {
 		return observe.EndIdle
 	case is(reader.ErrFirstFrameTimeout, reader.ErrFrameTimeout, reader.ErrTooSlow):
 		return observe.EndTimeout
+	case is(reader.ErrCancels):
+		return observe.EndCancels
 	case is(listener.ErrSlowConsumer, responder.ErrSlowConsumer):
 		return observe.EndSlowConsumer
 	case reason == io.EOF, errors.As(reason, &errno):

@@ -71,6 +71,7 @@ func TestLimitsPage(t *testing.T) {
 		"streams of a connection":                                     thousands(c.MaxStreams),
 		"memory for what clients send on the streams of a connection": mib(c.StreamMemory),
 		"memory for what clients send on all streams":                 mib(int(c.Memory.Limit())),
+		"calls canceled within 1 ms of their arrival":                 fmt.Sprint(c.MaxCancels),
 		"bytes of these calls' bodies":                                mib(c.MaxCallBytes),
 		"frame, without its 16 bytes":                                 thousands(wire.DefaultMaxFrame) + " bytes",
 		"the least that a frame's limit may be":                       kib(wire.MinMaxFrame),

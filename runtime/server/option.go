@@ -61,6 +61,12 @@ func WithMaxConns(all, perIP int) Option {
 // rpc.ResourceExhausted.
 func WithMaxCalls(n int) Option { return optionFunc(func(o *options) { o.reader.MaxCalls = n }) }
 
+// WithMaxCancels bounds the calls of a native connection that are canceled within a millisecond of their arrival, in 10 s;
+// default 200, negative for no bound. Of those within a tenth of a second only a tenth of n counts, so that a client may
+// give up all its calls at once. A connection that exceeds it, and on which no more calls were answered than canceled, is
+// closed.
+func WithMaxCancels(n int) Option { return optionFunc(func(o *options) { o.reader.MaxCancels = n }) }
+
 // WithMaxMessage bounds a message in bytes: as one frame on the wire, default 16,384,000, and decompressed, default
 // 64 MiB. 0 stands for the default.
 func WithMaxMessage(frame, decompressed int) Option {
