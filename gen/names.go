@@ -26,9 +26,12 @@ const (
 	roleMethod                   // the rpc.Method of a function
 	roleAsync                    // XAsync
 	roleCall                     // XYCall, a call on its way
+	roleDefer                    // DeferXY
+	roleDeferral                 // XYDeferral, a call that is answered later
 	roleArgs                     // arguments as a client writes them
 	roleParams                   // arguments as a server reads them
 	roleResult                   // result as a server writes it
+	roleOutcome                  // makes what an implementation returns a result
 	roleReply                    // result as a client reads it
 	roleStream                   // XYStream, a stream call on the client
 	roleServerStream             // the streams of a call on the server
@@ -182,7 +185,21 @@ func (g *generator) allocateService(p *pkg, d *schema.Service) {
 		claim(part{sf, roleParams}, private+"Params")
 		claim(part{sf, roleResult}, private+"Result")
 		claim(part{sf, roleReply}, private+"Reply")
+		claim(part{sf, roleOutcome}, private+"Outcome")
 	}
+	for _, f := range all {
+		if deferrable(f) {
+			sf := serviceFunc{d, f}
+			claim(part{sf, roleDefer}, "Defer"+name+g.names[sf])
+			claim(part{sf, roleDeferral}, name+g.names[sf]+"Deferral")
+		}
+	}
+}
+
+// deferrable reports whether calls of f can be answered later.
+func deferrable(f *schema.Function) bool {
+	_, in, out := streams(f)
+	return !f.Oneway && in == nil && out == nil
 }
 
 // parameterNames returns the Go names of a function's arguments, in order.

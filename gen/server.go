@@ -66,23 +66,27 @@ func (e *emitter) handler(m *method) {
 	if len(m.Args) > 0 {
 		e.P("p := args.(*", params, ")")
 	}
-	e.invocation(m, call)
+	if m.Oneway {
+		e.P("return nil, ", call)
+	} else {
+		e.P("return ", e.names[part{m.serviceFunc, roleOutcome}], "(", call, ")")
+	}
 	e.P("},")
 	e.P("},")
 }
 
-// invocation prints the call of the implementation, and makes its outcome a result.
-func (e *emitter) invocation(m *method, call string) {
-	result := e.names[part{m.serviceFunc, roleResult}]
-	switch {
-	case m.Oneway:
-		e.P("return nil, ", call)
+// outcomeFunc prints the function that turns what an implementation returns into what rpc.Handler wants.
+func (e *emitter) outcomeFunc(m *method) {
+	if m.Oneway {
 		return
-	case m.Result == nil:
-		e.P("err := ", call)
-	default:
-		e.P("success, err := ", call)
 	}
+	name, result := e.names[part{m.serviceFunc, roleOutcome}], e.names[part{m.serviceFunc, roleResult}]
+	e.P("// ", name, " makes what ", m.goName, " returns on the server a reply.")
+	params := "(err error)"
+	if m.Result != nil {
+		params = "(success " + e.argType(m.Result) + ", err error)"
+	}
+	e.P("func ", name, params, " (", e.codec("Encodable"), ", error) {")
 	e.P("if err != nil {")
 	if len(m.Throws) > 0 {
 		e.P("r := new(", result, ")")
@@ -105,4 +109,24 @@ func (e *emitter) invocation(m *method, call string) {
 	default:
 		e.P("return &", result, "{success: success}, nil")
 	}
+	e.P("}")
+	e.P()
+}
+
+// deferral prints DeferXY, and the type of what it returns.
+func (e *emitter) deferral(m *method) {
+	fn, typ := e.names[part{m.serviceFunc, roleDefer}], e.names[part{m.serviceFunc, roleDeferral}]
+	generic, maker := e.rpc("VoidDeferral"), e.rpc("DeferVoid")
+	if m.Result != nil {
+		generic, maker = e.rpc("DeferralOf")+"["+e.argType(m.Result)+"]", e.rpc("DeferOf")
+	}
+	e.P("// ", typ, " is the duty to answer a call of ", m.fullName(), ". It may be used from any goroutine, and must be used once.")
+	e.P("type ", typ, " = ", generic)
+	e.P()
+	e.P("// ", fn, " makes the call of ", m.fullName(), " that ctx comes from one that is answered later; its implementation returns")
+	e.P("// rpc.ErrDeferred then. See rpc.Defer.")
+	e.P("func ", fn, "(ctx ", e.use("context"), ".Context) (*", typ, ", error) {")
+	e.P("return ", maker, "(ctx, &", e.names[part{m.serviceFunc, roleMethod}], ", ", e.names[part{m.serviceFunc, roleOutcome}], ")")
+	e.P("}")
+	e.P()
 }

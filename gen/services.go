@@ -42,11 +42,17 @@ func (e *emitter) service(d *schema.Service) {
 	e.serviceInterface(d, methods)
 	e.descriptors(d, methods)
 	e.binding(d, methods)
+	for _, m := range methods {
+		if deferrable(m.function) {
+			e.deferral(m)
+		}
+	}
 	e.client(d, methods)
 	for _, m := range methods {
 		e.argsType(m)
 		e.paramsType(m)
 		e.resultType(m)
+		e.outcomeFunc(m)
 		e.replyType(m)
 		if m.streaming() {
 			e.serverStream(m)
@@ -126,6 +132,9 @@ func (e *emitter) descriptors(d *schema.Service, methods []*method) {
 		}
 		if name := compressNames[m.Compress]; name != "" {
 			e.P("Compress: ", e.rpc(name), ",")
+		}
+		if declarer := m.Function.Service; declarer != d {
+			e.P("Origin: ", quote(declarer.Name+"."+m.Function.Name), ",")
 		}
 		e.P("}")
 	}

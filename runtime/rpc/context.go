@@ -27,7 +27,9 @@ var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); retu
 // Context returns the context of the call: it ends at the call's deadline, when the caller cancels, and when the call
 // has been answered. CallFrom finds the call in it.
 func (c *Call) Context() context.Context {
-	c.ctx.call = c
+	if c.ctx.call == nil { // later calls come from several goroutines: a deferral's, the handler stage's
+		c.ctx.call = c
+	}
 	return &c.ctx
 }
 

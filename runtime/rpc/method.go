@@ -46,6 +46,15 @@ type Method struct {
 	Timeout  time.Duration // from (timeout = "500ms"); 0 if unset. A client applies it where the context has no deadline
 	Priority Priority
 	Compress Compress
+	Origin   string // of an inherited method the FullName where an ancestor declares it, which all heirs share; else empty
+}
+
+// origin identifies the declaration of m.
+func (m *Method) origin() string {
+	if m.Origin != "" {
+		return m.Origin
+	}
+	return m.FullName
 }
 
 // Handler is one method bound to an implementation.

@@ -118,11 +118,7 @@ func NewHealthService(impl Health) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(healthCheckParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*healthCheckParams)
-					success, err := impl.Check(ctx, p.service)
-					if err != nil {
-						return nil, err
-					}
-					return &healthCheckResult{success: success}, nil
+					return healthCheckOutcome(impl.Check(ctx, p.service))
 				},
 			},
 			{
@@ -130,26 +126,36 @@ func NewHealthService(impl Health) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(healthWatchParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*healthWatchParams)
-					err := impl.Watch(ctx, p.service, healthWatchServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(healthWatchResult), nil
+					return healthWatchOutcome(impl.Watch(ctx, p.service, healthWatchServerStream{s}))
 				},
 			},
 			{
 				Method:  &healthPingMethod,
 				NewArgs: func() codec.Decodable { return new(healthPingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Ping(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(healthPingResult), nil
+					return healthPingOutcome(impl.Ping(ctx))
 				},
 			},
 		},
 	}
+}
+
+// HealthCheckDeferral is the duty to answer a call of Health.check. It may be used from any goroutine, and must be used once.
+type HealthCheckDeferral = rpc.DeferralOf[Status]
+
+// DeferHealthCheck makes the call of Health.check that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHealthCheck(ctx context.Context) (*HealthCheckDeferral, error) {
+	return rpc.DeferOf(ctx, &healthCheckMethod, healthCheckOutcome)
+}
+
+// HealthPingDeferral is the duty to answer a call of Health.ping. It may be used from any goroutine, and must be used once.
+type HealthPingDeferral = rpc.VoidDeferral
+
+// DeferHealthPing makes the call of Health.ping that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHealthPing(ctx context.Context) (*HealthPingDeferral, error) {
+	return rpc.DeferVoid(ctx, &healthPingMethod, healthPingOutcome)
 }
 
 // HealthClient calls a Health elsewhere. It may be used concurrently.
@@ -294,6 +300,14 @@ func (m *healthCheckResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// healthCheckOutcome makes what Check returns on the server a reply.
+func healthCheckOutcome(success Status, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &healthCheckResult{success: success}, nil
+}
+
 // healthCheckReply is the result of Check as a client reads it.
 type healthCheckReply struct {
 	success Status
@@ -361,6 +375,14 @@ type healthWatchResult struct{}
 func (m *healthWatchResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// healthWatchOutcome makes what Watch returns on the server a reply.
+func healthWatchOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(healthWatchResult), nil
 }
 
 // healthWatchReply is the result of Watch as a client reads it.
@@ -433,6 +455,14 @@ type healthPingResult struct{}
 func (m *healthPingResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// healthPingOutcome makes what Ping returns on the server a reply.
+func healthPingOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(healthPingResult), nil
 }
 
 // healthPingReply is the result of Ping as a client reads it.

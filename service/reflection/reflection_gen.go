@@ -254,11 +254,7 @@ func NewReflectionService(impl Reflection) *rpc.Service {
 				Method:  &reflectionListServicesMethod,
 				NewArgs: func() codec.Decodable { return new(reflectionListServicesParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.ListServices(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &reflectionListServicesResult{success: success}, nil
+					return reflectionListServicesOutcome(impl.ListServices(ctx))
 				},
 			},
 			{
@@ -266,14 +262,7 @@ func NewReflectionService(impl Reflection) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(reflectionGetServiceParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*reflectionGetServiceParams)
-					success, err := impl.GetService(ctx, p.name)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Reflection.getService returned no result")
-					}
-					return &reflectionGetServiceResult{success: success}, nil
+					return reflectionGetServiceOutcome(impl.GetService(ctx, p.name))
 				},
 			},
 			{
@@ -281,11 +270,7 @@ func NewReflectionService(impl Reflection) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(reflectionGetIDLParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*reflectionGetIDLParams)
-					success, err := impl.GetIDL(ctx, p.path)
-					if err != nil {
-						return nil, err
-					}
-					return &reflectionGetIDLResult{success: success}, nil
+					return reflectionGetIDLOutcome(impl.GetIDL(ctx, p.path))
 				},
 			},
 			{
@@ -293,11 +278,7 @@ func NewReflectionService(impl Reflection) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(reflectionGetFilesParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*reflectionGetFilesParams)
-					success, err := impl.GetFiles(ctx, p.service)
-					if err != nil {
-						return nil, err
-					}
-					return &reflectionGetFilesResult{success: success}, nil
+					return reflectionGetFilesOutcome(impl.GetFiles(ctx, p.service))
 				},
 			},
 			{
@@ -305,15 +286,56 @@ func NewReflectionService(impl Reflection) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(reflectionGetASTParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*reflectionGetASTParams)
-					success, err := impl.GetAST(ctx, p.service)
-					if err != nil {
-						return nil, err
-					}
-					return &reflectionGetASTResult{success: success}, nil
+					return reflectionGetASTOutcome(impl.GetAST(ctx, p.service))
 				},
 			},
 		},
 	}
+}
+
+// ReflectionListServicesDeferral is the duty to answer a call of Reflection.listServices. It may be used from any goroutine, and must be used once.
+type ReflectionListServicesDeferral = rpc.DeferralOf[[]string]
+
+// DeferReflectionListServices makes the call of Reflection.listServices that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferReflectionListServices(ctx context.Context) (*ReflectionListServicesDeferral, error) {
+	return rpc.DeferOf(ctx, &reflectionListServicesMethod, reflectionListServicesOutcome)
+}
+
+// ReflectionGetServiceDeferral is the duty to answer a call of Reflection.getService. It may be used from any goroutine, and must be used once.
+type ReflectionGetServiceDeferral = rpc.DeferralOf[*ServiceInfo]
+
+// DeferReflectionGetService makes the call of Reflection.getService that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferReflectionGetService(ctx context.Context) (*ReflectionGetServiceDeferral, error) {
+	return rpc.DeferOf(ctx, &reflectionGetServiceMethod, reflectionGetServiceOutcome)
+}
+
+// ReflectionGetIDLDeferral is the duty to answer a call of Reflection.getIDL. It may be used from any goroutine, and must be used once.
+type ReflectionGetIDLDeferral = rpc.DeferralOf[string]
+
+// DeferReflectionGetIDL makes the call of Reflection.getIDL that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferReflectionGetIDL(ctx context.Context) (*ReflectionGetIDLDeferral, error) {
+	return rpc.DeferOf(ctx, &reflectionGetIDLMethod, reflectionGetIDLOutcome)
+}
+
+// ReflectionGetFilesDeferral is the duty to answer a call of Reflection.getFiles. It may be used from any goroutine, and must be used once.
+type ReflectionGetFilesDeferral = rpc.DeferralOf[[]FileInfo]
+
+// DeferReflectionGetFiles makes the call of Reflection.getFiles that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferReflectionGetFiles(ctx context.Context) (*ReflectionGetFilesDeferral, error) {
+	return rpc.DeferOf(ctx, &reflectionGetFilesMethod, reflectionGetFilesOutcome)
+}
+
+// ReflectionGetASTDeferral is the duty to answer a call of Reflection.getAST. It may be used from any goroutine, and must be used once.
+type ReflectionGetASTDeferral = rpc.DeferralOf[string]
+
+// DeferReflectionGetAST makes the call of Reflection.getAST that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferReflectionGetAST(ctx context.Context) (*ReflectionGetASTDeferral, error) {
+	return rpc.DeferOf(ctx, &reflectionGetASTMethod, reflectionGetASTOutcome)
 }
 
 // ReflectionClient calls a Reflection elsewhere. It may be used concurrently.
@@ -528,6 +550,14 @@ func (m *reflectionListServicesResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// reflectionListServicesOutcome makes what ListServices returns on the server a reply.
+func reflectionListServicesOutcome(success []string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &reflectionListServicesResult{success: success}, nil
+}
+
 // reflectionListServicesReply is the result of ListServices as a client reads it.
 type reflectionListServicesReply struct {
 	success []string
@@ -605,6 +635,17 @@ func (m *reflectionGetServiceResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// reflectionGetServiceOutcome makes what GetService returns on the server a reply.
+func reflectionGetServiceOutcome(success *ServiceInfo, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Reflection.getService returned no result")
+	}
+	return &reflectionGetServiceResult{success: success}, nil
+}
+
 // reflectionGetServiceReply is the result of GetService as a client reads it.
 type reflectionGetServiceReply struct {
 	success ServiceInfo
@@ -675,6 +716,14 @@ func (m *reflectionGetIDLResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// reflectionGetIDLOutcome makes what GetIDL returns on the server a reply.
+func reflectionGetIDLOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &reflectionGetIDLResult{success: success}, nil
 }
 
 // reflectionGetIDLReply is the result of GetIDL as a client reads it.
@@ -753,6 +802,14 @@ func (m *reflectionGetFilesResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// reflectionGetFilesOutcome makes what GetFiles returns on the server a reply.
+func reflectionGetFilesOutcome(success []FileInfo, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &reflectionGetFilesResult{success: success}, nil
+}
+
 // reflectionGetFilesReply is the result of GetFiles as a client reads it.
 type reflectionGetFilesReply struct {
 	success []FileInfo
@@ -827,6 +884,14 @@ func (m *reflectionGetASTResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// reflectionGetASTOutcome makes what GetAST returns on the server a reply.
+func reflectionGetASTOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &reflectionGetASTResult{success: success}, nil
 }
 
 // reflectionGetASTReply is the result of GetAST as a client reads it.

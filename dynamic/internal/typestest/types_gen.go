@@ -860,15 +860,20 @@ func NewBaseService(impl Base) *rpc.Service {
 				Method:  &baseNothingMethod,
 				NewArgs: func() codec.Decodable { return new(baseNothingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Nothing(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(baseNothingResult), nil
+					return baseNothingOutcome(impl.Nothing(ctx))
 				},
 			},
 		},
 	}
+}
+
+// BaseNothingDeferral is the duty to answer a call of Base.nothing. It may be used from any goroutine, and must be used once.
+type BaseNothingDeferral = rpc.VoidDeferral
+
+// DeferBaseNothing makes the call of Base.nothing that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferBaseNothing(ctx context.Context) (*BaseNothingDeferral, error) {
+	return rpc.DeferVoid(ctx, &baseNothingMethod, baseNothingOutcome)
 }
 
 // BaseClient calls a Base elsewhere. It may be used concurrently.
@@ -933,6 +938,14 @@ func (m *baseNothingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// baseNothingOutcome makes what Nothing returns on the server a reply.
+func baseNothingOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(baseNothingResult), nil
+}
+
 // baseNothingReply is the result of Nothing as a client reads it.
 type baseNothingReply struct{}
 
@@ -958,6 +971,7 @@ var (
 		Service:  "Calls",
 		Name:     "nothing",
 		FullName: "Calls.nothing",
+		Origin:   "Base.nothing",
 	}
 	callsAllMethod = rpc.Method{
 		Service:  "Calls",
@@ -993,11 +1007,7 @@ func NewCallsService(impl Calls) *rpc.Service {
 				Method:  &callsNothingMethod,
 				NewArgs: func() codec.Decodable { return new(callsNothingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Nothing(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(callsNothingResult), nil
+					return callsNothingOutcome(impl.Nothing(ctx))
 				},
 			},
 			{
@@ -1005,18 +1015,7 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsAllParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsAllParams)
-					success, err := impl.All(ctx, &p.v)
-					if err != nil {
-						r := new(callsAllResult)
-						if errors.As(err, &r.lost) && r.lost != nil {
-							return r, r.lost
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Calls.all returned no result")
-					}
-					return &callsAllResult{success: success}, nil
+					return callsAllOutcome(impl.All(ctx, &p.v))
 				},
 			},
 			{
@@ -1024,11 +1023,7 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsSumParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsSumParams)
-					success, err := impl.Sum(ctx, p.v, p.start)
-					if err != nil {
-						return nil, err
-					}
-					return &callsSumResult{success: success}, nil
+					return callsSumOutcome(impl.Sum(ctx, p.v, p.start))
 				},
 			},
 			{
@@ -1044,19 +1039,47 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsCheckParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsCheckParams)
-					err := impl.Check(ctx, p.what)
-					if err != nil {
-						r := new(callsCheckResult)
-						if errors.As(err, &r.lost) && r.lost != nil {
-							return r, r.lost
-						}
-						return nil, err
-					}
-					return new(callsCheckResult), nil
+					return callsCheckOutcome(impl.Check(ctx, p.what))
 				},
 			},
 		},
 	}
+}
+
+// CallsNothingDeferral is the duty to answer a call of Calls.nothing. It may be used from any goroutine, and must be used once.
+type CallsNothingDeferral = rpc.VoidDeferral
+
+// DeferCallsNothing makes the call of Calls.nothing that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsNothing(ctx context.Context) (*CallsNothingDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsNothingMethod, callsNothingOutcome)
+}
+
+// CallsAllDeferral is the duty to answer a call of Calls.all. It may be used from any goroutine, and must be used once.
+type CallsAllDeferral = rpc.DeferralOf[*All]
+
+// DeferCallsAll makes the call of Calls.all that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsAll(ctx context.Context) (*CallsAllDeferral, error) {
+	return rpc.DeferOf(ctx, &callsAllMethod, callsAllOutcome)
+}
+
+// CallsSumDeferral is the duty to answer a call of Calls.sum. It may be used from any goroutine, and must be used once.
+type CallsSumDeferral = rpc.DeferralOf[int32]
+
+// DeferCallsSum makes the call of Calls.sum that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsSum(ctx context.Context) (*CallsSumDeferral, error) {
+	return rpc.DeferOf(ctx, &callsSumMethod, callsSumOutcome)
+}
+
+// CallsCheckDeferral is the duty to answer a call of Calls.check. It may be used from any goroutine, and must be used once.
+type CallsCheckDeferral = rpc.VoidDeferral
+
+// DeferCallsCheck makes the call of Calls.check that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsCheck(ctx context.Context) (*CallsCheckDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsCheckMethod, callsCheckOutcome)
 }
 
 // CallsClient calls a Calls elsewhere. It may be used concurrently.
@@ -1246,6 +1269,14 @@ func (m *callsNothingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsNothingOutcome makes what Nothing returns on the server a reply.
+func callsNothingOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(callsNothingResult), nil
+}
+
 // callsNothingReply is the result of Nothing as a client reads it.
 type callsNothingReply struct{}
 
@@ -1306,6 +1337,21 @@ func (m *callsAllResult) EncodeThrift(e *codec.Encoder) {
 		m.success.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
+}
+
+// callsAllOutcome makes what All returns on the server a reply.
+func callsAllOutcome(success *All, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(callsAllResult)
+		if errors.As(err, &r.lost) && r.lost != nil {
+			return r, r.lost
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Calls.all returned no result")
+	}
+	return &callsAllResult{success: success}, nil
 }
 
 // callsAllReply is the result of All as a client reads it.
@@ -1399,6 +1445,14 @@ func (m *callsSumResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// callsSumOutcome makes what Sum returns on the server a reply.
+func callsSumOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &callsSumResult{success: success}, nil
 }
 
 // callsSumReply is the result of Sum as a client reads it.
@@ -1509,6 +1563,18 @@ func (m *callsCheckResult) EncodeThrift(e *codec.Encoder) {
 		m.lost.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
+}
+
+// callsCheckOutcome makes what Check returns on the server a reply.
+func callsCheckOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(callsCheckResult)
+		if errors.As(err, &r.lost) && r.lost != nil {
+			return r, r.lost
+		}
+		return nil, err
+	}
+	return new(callsCheckResult), nil
 }
 
 // callsCheckReply is the result of Check as a client reads it.

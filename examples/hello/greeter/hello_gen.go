@@ -252,18 +252,7 @@ func NewGreeterService(impl Greeter) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(greeterGreetParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*greeterGreetParams)
-					success, err := impl.Greet(ctx, &p.guest)
-					if err != nil {
-						r := new(greeterGreetResult)
-						if errors.As(err, &r.unwelcome) && r.unwelcome != nil {
-							return r, r.unwelcome
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Greeter.greet returned no result")
-					}
-					return &greeterGreetResult{success: success}, nil
+					return greeterGreetOutcome(impl.Greet(ctx, &p.guest))
 				},
 			},
 			{
@@ -271,22 +260,14 @@ func NewGreeterService(impl Greeter) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(greeterCountParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*greeterCountParams)
-					success, err := impl.Count(ctx, p.name)
-					if err != nil {
-						return nil, err
-					}
-					return &greeterCountResult{success: success}, nil
+					return greeterCountOutcome(impl.Count(ctx, p.name))
 				},
 			},
 			{
 				Method:  &greeterForgetMethod,
 				NewArgs: func() codec.Decodable { return new(greeterForgetParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Forget(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(greeterForgetResult), nil
+					return greeterForgetOutcome(impl.Forget(ctx))
 				},
 			},
 			{
@@ -299,6 +280,33 @@ func NewGreeterService(impl Greeter) *rpc.Service {
 			},
 		},
 	}
+}
+
+// GreeterGreetDeferral is the duty to answer a call of Greeter.greet. It may be used from any goroutine, and must be used once.
+type GreeterGreetDeferral = rpc.DeferralOf[*Greeting]
+
+// DeferGreeterGreet makes the call of Greeter.greet that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferGreeterGreet(ctx context.Context) (*GreeterGreetDeferral, error) {
+	return rpc.DeferOf(ctx, &greeterGreetMethod, greeterGreetOutcome)
+}
+
+// GreeterCountDeferral is the duty to answer a call of Greeter.count. It may be used from any goroutine, and must be used once.
+type GreeterCountDeferral = rpc.DeferralOf[int64]
+
+// DeferGreeterCount makes the call of Greeter.count that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferGreeterCount(ctx context.Context) (*GreeterCountDeferral, error) {
+	return rpc.DeferOf(ctx, &greeterCountMethod, greeterCountOutcome)
+}
+
+// GreeterForgetDeferral is the duty to answer a call of Greeter.forget. It may be used from any goroutine, and must be used once.
+type GreeterForgetDeferral = rpc.VoidDeferral
+
+// DeferGreeterForget makes the call of Greeter.forget that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferGreeterForget(ctx context.Context) (*GreeterForgetDeferral, error) {
+	return rpc.DeferVoid(ctx, &greeterForgetMethod, greeterForgetOutcome)
 }
 
 // GreeterClient calls a Greeter elsewhere. It may be used concurrently.
@@ -478,6 +486,21 @@ func (m *greeterGreetResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// greeterGreetOutcome makes what Greet returns on the server a reply.
+func greeterGreetOutcome(success *Greeting, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(greeterGreetResult)
+		if errors.As(err, &r.unwelcome) && r.unwelcome != nil {
+			return r, r.unwelcome
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Greeter.greet returned no result")
+	}
+	return &greeterGreetResult{success: success}, nil
+}
+
 // greeterGreetReply is the result of Greet as a client reads it.
 type greeterGreetReply struct {
 	success   Greeting
@@ -557,6 +580,14 @@ func (m *greeterCountResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// greeterCountOutcome makes what Count returns on the server a reply.
+func greeterCountOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &greeterCountResult{success: success}, nil
+}
+
 // greeterCountReply is the result of Count as a client reads it.
 type greeterCountReply struct {
 	success int64
@@ -614,6 +645,14 @@ type greeterForgetResult struct{}
 func (m *greeterForgetResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// greeterForgetOutcome makes what Forget returns on the server a reply.
+func greeterForgetOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(greeterForgetResult), nil
 }
 
 // greeterForgetReply is the result of Forget as a client reads it.

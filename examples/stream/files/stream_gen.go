@@ -95,11 +95,7 @@ func NewFilesService(impl Files) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(filesUploadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*filesUploadParams)
-					success, err := impl.Upload(ctx, p.name, filesUploadServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &filesUploadResult{success: success}, nil
+					return filesUploadOutcome(impl.Upload(ctx, p.name, filesUploadServerStream{s}))
 				},
 			},
 			{
@@ -107,26 +103,14 @@ func NewFilesService(impl Files) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(filesDownloadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*filesDownloadParams)
-					err := impl.Download(ctx, p.name, filesDownloadServerStream{s})
-					if err != nil {
-						r := new(filesDownloadResult)
-						if errors.As(err, &r.missing) && r.missing != nil {
-							return r, r.missing
-						}
-						return nil, err
-					}
-					return new(filesDownloadResult), nil
+					return filesDownloadOutcome(impl.Download(ctx, p.name, filesDownloadServerStream{s}))
 				},
 			},
 			{
 				Method:  &filesChatMethod,
 				NewArgs: func() codec.Decodable { return new(filesChatParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Chat(ctx, filesChatServerStream{s}, filesChatServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(filesChatResult), nil
+					return filesChatOutcome(impl.Chat(ctx, filesChatServerStream{s}, filesChatServerStream{s}))
 				},
 			},
 		},
@@ -287,6 +271,14 @@ func (m *filesUploadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// filesUploadOutcome makes what Upload returns on the server a reply.
+func filesUploadOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &filesUploadResult{success: success}, nil
+}
+
 // filesUploadReply is the result of Upload as a client reads it.
 type filesUploadReply struct {
 	success int64
@@ -370,6 +362,18 @@ func (m *filesDownloadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// filesDownloadOutcome makes what Download returns on the server a reply.
+func filesDownloadOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(filesDownloadResult)
+		if errors.As(err, &r.missing) && r.missing != nil {
+			return r, r.missing
+		}
+		return nil, err
+	}
+	return new(filesDownloadResult), nil
+}
+
 // filesDownloadReply is the result of Download as a client reads it.
 type filesDownloadReply struct {
 	missing *NotFound
@@ -428,6 +432,14 @@ type filesChatResult struct{}
 func (m *filesChatResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// filesChatOutcome makes what Chat returns on the server a reply.
+func filesChatOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(filesChatResult), nil
 }
 
 // filesChatReply is the result of Chat as a client reads it.

@@ -1400,26 +1400,36 @@ func NewBaseService(impl Base) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(basePingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*basePingParams)
-					success, err := impl.Ping(ctx, p.text)
-					if err != nil {
-						return nil, err
-					}
-					return &basePingResult{success: success}, nil
+					return basePingOutcome(impl.Ping(ctx, p.text))
 				},
 			},
 			{
 				Method:  &baseNothingMethod,
 				NewArgs: func() codec.Decodable { return new(baseNothingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Nothing(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(baseNothingResult), nil
+					return baseNothingOutcome(impl.Nothing(ctx))
 				},
 			},
 		},
 	}
+}
+
+// BasePingDeferral is the duty to answer a call of Base.ping. It may be used from any goroutine, and must be used once.
+type BasePingDeferral = rpc.DeferralOf[string]
+
+// DeferBasePing makes the call of Base.ping that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferBasePing(ctx context.Context) (*BasePingDeferral, error) {
+	return rpc.DeferOf(ctx, &basePingMethod, basePingOutcome)
+}
+
+// BaseNothingDeferral is the duty to answer a call of Base.nothing. It may be used from any goroutine, and must be used once.
+type BaseNothingDeferral = rpc.VoidDeferral
+
+// DeferBaseNothing makes the call of Base.nothing that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferBaseNothing(ctx context.Context) (*BaseNothingDeferral, error) {
+	return rpc.DeferVoid(ctx, &baseNothingMethod, baseNothingOutcome)
 }
 
 // BaseClient calls a Base elsewhere. It may be used concurrently.
@@ -1531,6 +1541,14 @@ func (m *basePingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// basePingOutcome makes what Ping returns on the server a reply.
+func basePingOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &basePingResult{success: success}, nil
+}
+
 // basePingReply is the result of Ping as a client reads it.
 type basePingReply struct {
 	success string
@@ -1590,6 +1608,14 @@ func (m *baseNothingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// baseNothingOutcome makes what Nothing returns on the server a reply.
+func baseNothingOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(baseNothingResult), nil
+}
+
 // baseNothingReply is the result of Nothing as a client reads it.
 type baseNothingReply struct{}
 
@@ -1640,11 +1666,13 @@ var (
 		Service:  "Compat",
 		Name:     "ping",
 		FullName: "Compat.ping",
+		Origin:   "Base.ping",
 	}
 	compatNothingMethod = rpc.Method{
 		Service:  "Compat",
 		Name:     "nothing",
 		FullName: "Compat.nothing",
+		Origin:   "Base.nothing",
 	}
 	compatSpecimenMethod = rpc.Method{
 		Service:  "Compat",
@@ -1766,22 +1794,14 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatPingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatPingParams)
-					success, err := impl.Ping(ctx, p.text)
-					if err != nil {
-						return nil, err
-					}
-					return &compatPingResult{success: success}, nil
+					return compatPingOutcome(impl.Ping(ctx, p.text))
 				},
 			},
 			{
 				Method:  &compatNothingMethod,
 				NewArgs: func() codec.Decodable { return new(compatNothingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Nothing(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(compatNothingResult), nil
+					return compatNothingOutcome(impl.Nothing(ctx))
 				},
 			},
 			{
@@ -1789,14 +1809,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatSpecimenParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatSpecimenParams)
-					success, err := impl.Specimen(ctx, p.which)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Compat.specimen returned no result")
-					}
-					return &compatSpecimenResult{success: success}, nil
+					return compatSpecimenOutcome(impl.Specimen(ctx, p.which))
 				},
 			},
 			{
@@ -1804,11 +1817,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatSameParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatSameParams)
-					success, err := impl.Same(ctx, p.which, &p.value)
-					if err != nil {
-						return nil, err
-					}
-					return &compatSameResult{success: success}, nil
+					return compatSameOutcome(impl.Same(ctx, p.which, &p.value))
 				},
 			},
 			{
@@ -1816,14 +1825,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoParams)
-					success, err := impl.Echo(ctx, &p.value)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Compat.echo returned no result")
-					}
-					return &compatEchoResult{success: success}, nil
+					return compatEchoOutcome(impl.Echo(ctx, &p.value))
 				},
 			},
 			{
@@ -1831,11 +1833,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoBoolParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoBoolParams)
-					success, err := impl.EchoBool(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoBoolResult{success: success}, nil
+					return compatEchoBoolOutcome(impl.EchoBool(ctx, p.v))
 				},
 			},
 			{
@@ -1843,11 +1841,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoI8Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoI8Params)
-					success, err := impl.EchoI8(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoI8Result{success: success}, nil
+					return compatEchoI8Outcome(impl.EchoI8(ctx, p.v))
 				},
 			},
 			{
@@ -1855,11 +1849,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoI16Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoI16Params)
-					success, err := impl.EchoI16(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoI16Result{success: success}, nil
+					return compatEchoI16Outcome(impl.EchoI16(ctx, p.v))
 				},
 			},
 			{
@@ -1867,11 +1857,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoI32Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoI32Params)
-					success, err := impl.EchoI32(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoI32Result{success: success}, nil
+					return compatEchoI32Outcome(impl.EchoI32(ctx, p.v))
 				},
 			},
 			{
@@ -1879,11 +1865,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoI64Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoI64Params)
-					success, err := impl.EchoI64(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoI64Result{success: success}, nil
+					return compatEchoI64Outcome(impl.EchoI64(ctx, p.v))
 				},
 			},
 			{
@@ -1891,11 +1873,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoDoubleParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoDoubleParams)
-					success, err := impl.EchoDouble(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoDoubleResult{success: success}, nil
+					return compatEchoDoubleOutcome(impl.EchoDouble(ctx, p.v))
 				},
 			},
 			{
@@ -1903,11 +1881,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoStringParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoStringParams)
-					success, err := impl.EchoString(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoStringResult{success: success}, nil
+					return compatEchoStringOutcome(impl.EchoString(ctx, p.v))
 				},
 			},
 			{
@@ -1915,11 +1889,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoBinaryParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoBinaryParams)
-					success, err := impl.EchoBinary(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoBinaryResult{success: success}, nil
+					return compatEchoBinaryOutcome(impl.EchoBinary(ctx, p.v))
 				},
 			},
 			{
@@ -1927,11 +1897,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoMoodParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoMoodParams)
-					success, err := impl.EchoMood(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoMoodResult{success: success}, nil
+					return compatEchoMoodOutcome(impl.EchoMood(ctx, p.v))
 				},
 			},
 			{
@@ -1939,11 +1905,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoListParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoListParams)
-					success, err := impl.EchoList(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoListResult{success: success}, nil
+					return compatEchoListOutcome(impl.EchoList(ctx, p.v))
 				},
 			},
 			{
@@ -1951,11 +1913,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoSetParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoSetParams)
-					success, err := impl.EchoSet(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoSetResult{success: success}, nil
+					return compatEchoSetOutcome(impl.EchoSet(ctx, p.v))
 				},
 			},
 			{
@@ -1963,11 +1921,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoMapParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoMapParams)
-					success, err := impl.EchoMap(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &compatEchoMapResult{success: success}, nil
+					return compatEchoMapOutcome(impl.EchoMap(ctx, p.v))
 				},
 			},
 			{
@@ -1975,14 +1929,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatEchoShapeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatEchoShapeParams)
-					success, err := impl.EchoShape(ctx, &p.v)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Compat.echo_shape returned no result")
-					}
-					return &compatEchoShapeResult{success: success}, nil
+					return compatEchoShapeOutcome(impl.EchoShape(ctx, &p.v))
 				},
 			},
 			{
@@ -1990,11 +1937,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatJoinParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatJoinParams)
-					success, err := impl.Join(ctx, p.a, p.b, p.c)
-					if err != nil {
-						return nil, err
-					}
-					return &compatJoinResult{success: success}, nil
+					return compatJoinOutcome(impl.Join(ctx, p.a, p.b, p.c))
 				},
 			},
 			{
@@ -2002,18 +1945,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatAttemptParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatAttemptParams)
-					success, err := impl.Attempt(ctx, p.which)
-					if err != nil {
-						r := new(compatAttemptResult)
-						if errors.As(err, &r.refusal) && r.refusal != nil {
-							return r, r.refusal
-						}
-						if errors.As(err, &r.overload) && r.overload != nil {
-							return r, r.overload
-						}
-						return nil, err
-					}
-					return &compatAttemptResult{success: success}, nil
+					return compatAttemptOutcome(impl.Attempt(ctx, p.which))
 				},
 			},
 			{
@@ -2021,15 +1953,7 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatRefuseParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatRefuseParams)
-					err := impl.Refuse(ctx, p.really)
-					if err != nil {
-						r := new(compatRefuseResult)
-						if errors.As(err, &r.refusal) && r.refusal != nil {
-							return r, r.refusal
-						}
-						return nil, err
-					}
-					return new(compatRefuseResult), nil
+					return compatRefuseOutcome(impl.Refuse(ctx, p.really))
 				},
 			},
 			{
@@ -2045,15 +1969,209 @@ func NewCompatService(impl Compat) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(compatNotesParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*compatNotesParams)
-					success, err := impl.Notes(ctx, p.log)
-					if err != nil {
-						return nil, err
-					}
-					return &compatNotesResult{success: success}, nil
+					return compatNotesOutcome(impl.Notes(ctx, p.log))
 				},
 			},
 		},
 	}
+}
+
+// CompatPingDeferral is the duty to answer a call of Compat.ping. It may be used from any goroutine, and must be used once.
+type CompatPingDeferral = rpc.DeferralOf[string]
+
+// DeferCompatPing makes the call of Compat.ping that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatPing(ctx context.Context) (*CompatPingDeferral, error) {
+	return rpc.DeferOf(ctx, &compatPingMethod, compatPingOutcome)
+}
+
+// CompatNothingDeferral is the duty to answer a call of Compat.nothing. It may be used from any goroutine, and must be used once.
+type CompatNothingDeferral = rpc.VoidDeferral
+
+// DeferCompatNothing makes the call of Compat.nothing that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatNothing(ctx context.Context) (*CompatNothingDeferral, error) {
+	return rpc.DeferVoid(ctx, &compatNothingMethod, compatNothingOutcome)
+}
+
+// CompatSpecimenDeferral is the duty to answer a call of Compat.specimen. It may be used from any goroutine, and must be used once.
+type CompatSpecimenDeferral = rpc.DeferralOf[*Everything]
+
+// DeferCompatSpecimen makes the call of Compat.specimen that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatSpecimen(ctx context.Context) (*CompatSpecimenDeferral, error) {
+	return rpc.DeferOf(ctx, &compatSpecimenMethod, compatSpecimenOutcome)
+}
+
+// CompatSameDeferral is the duty to answer a call of Compat.same. It may be used from any goroutine, and must be used once.
+type CompatSameDeferral = rpc.DeferralOf[bool]
+
+// DeferCompatSame makes the call of Compat.same that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatSame(ctx context.Context) (*CompatSameDeferral, error) {
+	return rpc.DeferOf(ctx, &compatSameMethod, compatSameOutcome)
+}
+
+// CompatEchoDeferral is the duty to answer a call of Compat.echo. It may be used from any goroutine, and must be used once.
+type CompatEchoDeferral = rpc.DeferralOf[*Everything]
+
+// DeferCompatEcho makes the call of Compat.echo that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEcho(ctx context.Context) (*CompatEchoDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoMethod, compatEchoOutcome)
+}
+
+// CompatEchoBoolDeferral is the duty to answer a call of Compat.echo_bool. It may be used from any goroutine, and must be used once.
+type CompatEchoBoolDeferral = rpc.DeferralOf[bool]
+
+// DeferCompatEchoBool makes the call of Compat.echo_bool that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoBool(ctx context.Context) (*CompatEchoBoolDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoBoolMethod, compatEchoBoolOutcome)
+}
+
+// CompatEchoI8Deferral is the duty to answer a call of Compat.echo_i8. It may be used from any goroutine, and must be used once.
+type CompatEchoI8Deferral = rpc.DeferralOf[int8]
+
+// DeferCompatEchoI8 makes the call of Compat.echo_i8 that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoI8(ctx context.Context) (*CompatEchoI8Deferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoI8Method, compatEchoI8Outcome)
+}
+
+// CompatEchoI16Deferral is the duty to answer a call of Compat.echo_i16. It may be used from any goroutine, and must be used once.
+type CompatEchoI16Deferral = rpc.DeferralOf[int16]
+
+// DeferCompatEchoI16 makes the call of Compat.echo_i16 that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoI16(ctx context.Context) (*CompatEchoI16Deferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoI16Method, compatEchoI16Outcome)
+}
+
+// CompatEchoI32Deferral is the duty to answer a call of Compat.echo_i32. It may be used from any goroutine, and must be used once.
+type CompatEchoI32Deferral = rpc.DeferralOf[int32]
+
+// DeferCompatEchoI32 makes the call of Compat.echo_i32 that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoI32(ctx context.Context) (*CompatEchoI32Deferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoI32Method, compatEchoI32Outcome)
+}
+
+// CompatEchoI64Deferral is the duty to answer a call of Compat.echo_i64. It may be used from any goroutine, and must be used once.
+type CompatEchoI64Deferral = rpc.DeferralOf[int64]
+
+// DeferCompatEchoI64 makes the call of Compat.echo_i64 that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoI64(ctx context.Context) (*CompatEchoI64Deferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoI64Method, compatEchoI64Outcome)
+}
+
+// CompatEchoDoubleDeferral is the duty to answer a call of Compat.echo_double. It may be used from any goroutine, and must be used once.
+type CompatEchoDoubleDeferral = rpc.DeferralOf[float64]
+
+// DeferCompatEchoDouble makes the call of Compat.echo_double that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoDouble(ctx context.Context) (*CompatEchoDoubleDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoDoubleMethod, compatEchoDoubleOutcome)
+}
+
+// CompatEchoStringDeferral is the duty to answer a call of Compat.echo_string. It may be used from any goroutine, and must be used once.
+type CompatEchoStringDeferral = rpc.DeferralOf[string]
+
+// DeferCompatEchoString makes the call of Compat.echo_string that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoString(ctx context.Context) (*CompatEchoStringDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoStringMethod, compatEchoStringOutcome)
+}
+
+// CompatEchoBinaryDeferral is the duty to answer a call of Compat.echo_binary. It may be used from any goroutine, and must be used once.
+type CompatEchoBinaryDeferral = rpc.DeferralOf[[]byte]
+
+// DeferCompatEchoBinary makes the call of Compat.echo_binary that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoBinary(ctx context.Context) (*CompatEchoBinaryDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoBinaryMethod, compatEchoBinaryOutcome)
+}
+
+// CompatEchoMoodDeferral is the duty to answer a call of Compat.echo_mood. It may be used from any goroutine, and must be used once.
+type CompatEchoMoodDeferral = rpc.DeferralOf[Mood]
+
+// DeferCompatEchoMood makes the call of Compat.echo_mood that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoMood(ctx context.Context) (*CompatEchoMoodDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoMoodMethod, compatEchoMoodOutcome)
+}
+
+// CompatEchoListDeferral is the duty to answer a call of Compat.echo_list. It may be used from any goroutine, and must be used once.
+type CompatEchoListDeferral = rpc.DeferralOf[[]string]
+
+// DeferCompatEchoList makes the call of Compat.echo_list that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoList(ctx context.Context) (*CompatEchoListDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoListMethod, compatEchoListOutcome)
+}
+
+// CompatEchoSetDeferral is the duty to answer a call of Compat.echo_set. It may be used from any goroutine, and must be used once.
+type CompatEchoSetDeferral = rpc.DeferralOf[[]int32]
+
+// DeferCompatEchoSet makes the call of Compat.echo_set that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoSet(ctx context.Context) (*CompatEchoSetDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoSetMethod, compatEchoSetOutcome)
+}
+
+// CompatEchoMapDeferral is the duty to answer a call of Compat.echo_map. It may be used from any goroutine, and must be used once.
+type CompatEchoMapDeferral = rpc.DeferralOf[map[string]int32]
+
+// DeferCompatEchoMap makes the call of Compat.echo_map that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoMap(ctx context.Context) (*CompatEchoMapDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoMapMethod, compatEchoMapOutcome)
+}
+
+// CompatEchoShapeDeferral is the duty to answer a call of Compat.echo_shape. It may be used from any goroutine, and must be used once.
+type CompatEchoShapeDeferral = rpc.DeferralOf[*Shape]
+
+// DeferCompatEchoShape makes the call of Compat.echo_shape that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatEchoShape(ctx context.Context) (*CompatEchoShapeDeferral, error) {
+	return rpc.DeferOf(ctx, &compatEchoShapeMethod, compatEchoShapeOutcome)
+}
+
+// CompatJoinDeferral is the duty to answer a call of Compat.join. It may be used from any goroutine, and must be used once.
+type CompatJoinDeferral = rpc.DeferralOf[string]
+
+// DeferCompatJoin makes the call of Compat.join that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatJoin(ctx context.Context) (*CompatJoinDeferral, error) {
+	return rpc.DeferOf(ctx, &compatJoinMethod, compatJoinOutcome)
+}
+
+// CompatAttemptDeferral is the duty to answer a call of Compat.attempt. It may be used from any goroutine, and must be used once.
+type CompatAttemptDeferral = rpc.DeferralOf[int32]
+
+// DeferCompatAttempt makes the call of Compat.attempt that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatAttempt(ctx context.Context) (*CompatAttemptDeferral, error) {
+	return rpc.DeferOf(ctx, &compatAttemptMethod, compatAttemptOutcome)
+}
+
+// CompatRefuseDeferral is the duty to answer a call of Compat.refuse. It may be used from any goroutine, and must be used once.
+type CompatRefuseDeferral = rpc.VoidDeferral
+
+// DeferCompatRefuse makes the call of Compat.refuse that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatRefuse(ctx context.Context) (*CompatRefuseDeferral, error) {
+	return rpc.DeferVoid(ctx, &compatRefuseMethod, compatRefuseOutcome)
+}
+
+// CompatNotesDeferral is the duty to answer a call of Compat.notes. It may be used from any goroutine, and must be used once.
+type CompatNotesDeferral = rpc.DeferralOf[[]string]
+
+// DeferCompatNotes makes the call of Compat.notes that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCompatNotes(ctx context.Context) (*CompatNotesDeferral, error) {
+	return rpc.DeferOf(ctx, &compatNotesMethod, compatNotesOutcome)
 }
 
 // CompatClient calls a Compat elsewhere. It may be used concurrently.
@@ -2868,6 +2986,14 @@ func (m *compatPingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatPingOutcome makes what Ping returns on the server a reply.
+func compatPingOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatPingResult{success: success}, nil
+}
+
 // compatPingReply is the result of Ping as a client reads it.
 type compatPingReply struct {
 	success string
@@ -2927,6 +3053,14 @@ func (m *compatNothingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatNothingOutcome makes what Nothing returns on the server a reply.
+func compatNothingOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(compatNothingResult), nil
+}
+
 // compatNothingReply is the result of Nothing as a client reads it.
 type compatNothingReply struct{}
 
@@ -2977,6 +3111,17 @@ func (m *compatSpecimenResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// compatSpecimenOutcome makes what Specimen returns on the server a reply.
+func compatSpecimenOutcome(success *Everything, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Compat.specimen returned no result")
+	}
+	return &compatSpecimenResult{success: success}, nil
 }
 
 // compatSpecimenReply is the result of Specimen as a client reads it.
@@ -3083,6 +3228,14 @@ func (m *compatSameResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatSameOutcome makes what Same returns on the server a reply.
+func compatSameOutcome(success bool, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatSameResult{success: success}, nil
+}
+
 // compatSameReply is the result of Same as a client reads it.
 type compatSameReply struct {
 	success bool
@@ -3183,6 +3336,17 @@ func (m *compatEchoResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatEchoOutcome makes what Echo returns on the server a reply.
+func compatEchoOutcome(success *Everything, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Compat.echo returned no result")
+	}
+	return &compatEchoResult{success: success}, nil
+}
+
 // compatEchoReply is the result of Echo as a client reads it.
 type compatEchoReply struct {
 	success Everything
@@ -3253,6 +3417,14 @@ func (m *compatEchoBoolResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.BoolField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// compatEchoBoolOutcome makes what EchoBool returns on the server a reply.
+func compatEchoBoolOutcome(success bool, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoBoolResult{success: success}, nil
 }
 
 // compatEchoBoolReply is the result of EchoBool as a client reads it.
@@ -3327,6 +3499,14 @@ func (m *compatEchoI8Result) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatEchoI8Outcome makes what EchoI8 returns on the server a reply.
+func compatEchoI8Outcome(success int8, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoI8Result{success: success}, nil
+}
+
 // compatEchoI8Reply is the result of EchoI8 as a client reads it.
 type compatEchoI8Reply struct {
 	success int8
@@ -3397,6 +3577,14 @@ func (m *compatEchoI16Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I16Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// compatEchoI16Outcome makes what EchoI16 returns on the server a reply.
+func compatEchoI16Outcome(success int16, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoI16Result{success: success}, nil
 }
 
 // compatEchoI16Reply is the result of EchoI16 as a client reads it.
@@ -3471,6 +3659,14 @@ func (m *compatEchoI32Result) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatEchoI32Outcome makes what EchoI32 returns on the server a reply.
+func compatEchoI32Outcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoI32Result{success: success}, nil
+}
+
 // compatEchoI32Reply is the result of EchoI32 as a client reads it.
 type compatEchoI32Reply struct {
 	success int32
@@ -3541,6 +3737,14 @@ func (m *compatEchoI64Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// compatEchoI64Outcome makes what EchoI64 returns on the server a reply.
+func compatEchoI64Outcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoI64Result{success: success}, nil
 }
 
 // compatEchoI64Reply is the result of EchoI64 as a client reads it.
@@ -3615,6 +3819,14 @@ func (m *compatEchoDoubleResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatEchoDoubleOutcome makes what EchoDouble returns on the server a reply.
+func compatEchoDoubleOutcome(success float64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoDoubleResult{success: success}, nil
+}
+
 // compatEchoDoubleReply is the result of EchoDouble as a client reads it.
 type compatEchoDoubleReply struct {
 	success float64
@@ -3685,6 +3897,14 @@ func (m *compatEchoStringResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// compatEchoStringOutcome makes what EchoString returns on the server a reply.
+func compatEchoStringOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoStringResult{success: success}, nil
 }
 
 // compatEchoStringReply is the result of EchoString as a client reads it.
@@ -3759,6 +3979,14 @@ func (m *compatEchoBinaryResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatEchoBinaryOutcome makes what EchoBinary returns on the server a reply.
+func compatEchoBinaryOutcome(success []byte, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoBinaryResult{success: success}, nil
+}
+
 // compatEchoBinaryReply is the result of EchoBinary as a client reads it.
 type compatEchoBinaryReply struct {
 	success []byte
@@ -3829,6 +4057,14 @@ func (m *compatEchoMoodResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, int32(m.success))
 	e.EndStruct(outer)
+}
+
+// compatEchoMoodOutcome makes what EchoMood returns on the server a reply.
+func compatEchoMoodOutcome(success Mood, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoMoodResult{success: success}, nil
 }
 
 // compatEchoMoodReply is the result of EchoMood as a client reads it.
@@ -3913,6 +4149,14 @@ func (m *compatEchoListResult) EncodeThrift(e *codec.Encoder) {
 		e.String(v)
 	}
 	e.EndStruct(outer)
+}
+
+// compatEchoListOutcome makes what EchoList returns on the server a reply.
+func compatEchoListOutcome(success []string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoListResult{success: success}, nil
 }
 
 // compatEchoListReply is the result of EchoList as a client reads it.
@@ -4001,6 +4245,14 @@ func (m *compatEchoSetResult) EncodeThrift(e *codec.Encoder) {
 		e.I32(v)
 	}
 	e.EndStruct(outer)
+}
+
+// compatEchoSetOutcome makes what EchoSet returns on the server a reply.
+func compatEchoSetOutcome(success []int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoSetResult{success: success}, nil
 }
 
 // compatEchoSetReply is the result of EchoSet as a client reads it.
@@ -4096,6 +4348,14 @@ func (m *compatEchoMapResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatEchoMapOutcome makes what EchoMap returns on the server a reply.
+func compatEchoMapOutcome(success map[string]int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatEchoMapResult{success: success}, nil
+}
+
 // compatEchoMapReply is the result of EchoMap as a client reads it.
 type compatEchoMapReply struct {
 	success map[string]int32
@@ -4177,6 +4437,17 @@ func (m *compatEchoShapeResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// compatEchoShapeOutcome makes what EchoShape returns on the server a reply.
+func compatEchoShapeOutcome(success *Shape, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Compat.echo_shape returned no result")
+	}
+	return &compatEchoShapeResult{success: success}, nil
 }
 
 // compatEchoShapeReply is the result of EchoShape as a client reads it.
@@ -4261,6 +4532,14 @@ func (m *compatJoinResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatJoinOutcome makes what Join returns on the server a reply.
+func compatJoinOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatJoinResult{success: success}, nil
+}
+
 // compatJoinReply is the result of Join as a client reads it.
 type compatJoinReply struct {
 	success string
@@ -4342,6 +4621,21 @@ func (m *compatAttemptResult) EncodeThrift(e *codec.Encoder) {
 		e.I32Field(0, m.success)
 	}
 	e.EndStruct(outer)
+}
+
+// compatAttemptOutcome makes what Attempt returns on the server a reply.
+func compatAttemptOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(compatAttemptResult)
+		if errors.As(err, &r.refusal) && r.refusal != nil {
+			return r, r.refusal
+		}
+		if errors.As(err, &r.overload) && r.overload != nil {
+			return r, r.overload
+		}
+		return nil, err
+	}
+	return &compatAttemptResult{success: success}, nil
 }
 
 // compatAttemptReply is the result of Attempt as a client reads it.
@@ -4432,6 +4726,18 @@ func (m *compatRefuseResult) EncodeThrift(e *codec.Encoder) {
 		m.refusal.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
+}
+
+// compatRefuseOutcome makes what Refuse returns on the server a reply.
+func compatRefuseOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(compatRefuseResult)
+		if errors.As(err, &r.refusal) && r.refusal != nil {
+			return r, r.refusal
+		}
+		return nil, err
+	}
+	return new(compatRefuseResult), nil
 }
 
 // compatRefuseReply is the result of Refuse as a client reads it.
@@ -4538,6 +4844,14 @@ func (m *compatNotesResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// compatNotesOutcome makes what Notes returns on the server a reply.
+func compatNotesOutcome(success []string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &compatNotesResult{success: success}, nil
+}
+
 // compatNotesReply is the result of Notes as a client reads it.
 type compatNotesReply struct {
 	success []string
@@ -4598,15 +4912,20 @@ func NewFutureService(impl Future) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(futureNotYetParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*futureNotYetParams)
-					success, err := impl.NotYet(ctx, p.n)
-					if err != nil {
-						return nil, err
-					}
-					return &futureNotYetResult{success: success}, nil
+					return futureNotYetOutcome(impl.NotYet(ctx, p.n))
 				},
 			},
 		},
 	}
+}
+
+// FutureNotYetDeferral is the duty to answer a call of Future.not_yet. It may be used from any goroutine, and must be used once.
+type FutureNotYetDeferral = rpc.DeferralOf[int32]
+
+// DeferFutureNotYet makes the call of Future.not_yet that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferFutureNotYet(ctx context.Context) (*FutureNotYetDeferral, error) {
+	return rpc.DeferOf(ctx, &futureNotYetMethod, futureNotYetOutcome)
 }
 
 // FutureClient calls a Future elsewhere. It may be used concurrently.
@@ -4689,6 +5008,14 @@ func (m *futureNotYetResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// futureNotYetOutcome makes what NotYet returns on the server a reply.
+func futureNotYetOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &futureNotYetResult{success: success}, nil
 }
 
 // futureNotYetReply is the result of NotYet as a client reads it.

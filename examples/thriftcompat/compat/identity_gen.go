@@ -132,11 +132,7 @@ func NewRegistryService(impl Registry) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(registryEchoUUIDParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*registryEchoUUIDParams)
-					success, err := impl.EchoUUID(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &registryEchoUUIDResult{success: success}, nil
+					return registryEchoUUIDOutcome(impl.EchoUUID(ctx, p.v))
 				},
 			},
 			{
@@ -144,18 +140,29 @@ func NewRegistryService(impl Registry) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(registryEchoIdentityParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*registryEchoIdentityParams)
-					success, err := impl.EchoIdentity(ctx, &p.v)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Registry.echo_identity returned no result")
-					}
-					return &registryEchoIdentityResult{success: success}, nil
+					return registryEchoIdentityOutcome(impl.EchoIdentity(ctx, &p.v))
 				},
 			},
 		},
 	}
+}
+
+// RegistryEchoUUIDDeferral is the duty to answer a call of Registry.echo_uuid. It may be used from any goroutine, and must be used once.
+type RegistryEchoUUIDDeferral = rpc.DeferralOf[[16]byte]
+
+// DeferRegistryEchoUUID makes the call of Registry.echo_uuid that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferRegistryEchoUUID(ctx context.Context) (*RegistryEchoUUIDDeferral, error) {
+	return rpc.DeferOf(ctx, &registryEchoUUIDMethod, registryEchoUUIDOutcome)
+}
+
+// RegistryEchoIdentityDeferral is the duty to answer a call of Registry.echo_identity. It may be used from any goroutine, and must be used once.
+type RegistryEchoIdentityDeferral = rpc.DeferralOf[*Identity]
+
+// DeferRegistryEchoIdentity makes the call of Registry.echo_identity that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferRegistryEchoIdentity(ctx context.Context) (*RegistryEchoIdentityDeferral, error) {
+	return rpc.DeferOf(ctx, &registryEchoIdentityMethod, registryEchoIdentityOutcome)
 }
 
 // RegistryClient calls a Registry elsewhere. It may be used concurrently.
@@ -274,6 +281,14 @@ func (m *registryEchoUUIDResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// registryEchoUUIDOutcome makes what EchoUUID returns on the server a reply.
+func registryEchoUUIDOutcome(success [16]byte, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &registryEchoUUIDResult{success: success}, nil
+}
+
 // registryEchoUUIDReply is the result of EchoUUID as a client reads it.
 type registryEchoUUIDReply struct {
 	success [16]byte
@@ -348,6 +363,17 @@ func (m *registryEchoIdentityResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// registryEchoIdentityOutcome makes what EchoIdentity returns on the server a reply.
+func registryEchoIdentityOutcome(success *Identity, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Registry.echo_identity returned no result")
+	}
+	return &registryEchoIdentityResult{success: success}, nil
 }
 
 // registryEchoIdentityReply is the result of EchoIdentity as a client reads it.

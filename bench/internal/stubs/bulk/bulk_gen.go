@@ -106,22 +106,14 @@ func NewBulkService(impl Bulk) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(bulkDownParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*bulkDownParams)
-					err := impl.Down(ctx, p.messages, p.size, bulkDownServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(bulkDownResult), nil
+					return bulkDownOutcome(impl.Down(ctx, p.messages, p.size, bulkDownServerStream{s}))
 				},
 			},
 			{
 				Method:  &bulkUpMethod,
 				NewArgs: func() codec.Decodable { return new(bulkUpParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.Up(ctx, bulkUpServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &bulkUpResult{success: success}, nil
+					return bulkUpOutcome(impl.Up(ctx, bulkUpServerStream{s}))
 				},
 			},
 			{
@@ -129,33 +121,21 @@ func NewBulkService(impl Bulk) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(bulkDownChunksParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*bulkDownChunksParams)
-					err := impl.DownChunks(ctx, p.messages, p.size, bulkDownChunksServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(bulkDownChunksResult), nil
+					return bulkDownChunksOutcome(impl.DownChunks(ctx, p.messages, p.size, bulkDownChunksServerStream{s}))
 				},
 			},
 			{
 				Method:  &bulkUpChunksMethod,
 				NewArgs: func() codec.Decodable { return new(bulkUpChunksParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.UpChunks(ctx, bulkUpChunksServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &bulkUpChunksResult{success: success}, nil
+					return bulkUpChunksOutcome(impl.UpChunks(ctx, bulkUpChunksServerStream{s}))
 				},
 			},
 			{
 				Method:  &bulkChatMethod,
 				NewArgs: func() codec.Decodable { return new(bulkChatParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Chat(ctx, bulkChatServerStream{s}, bulkChatServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(bulkChatResult), nil
+					return bulkChatOutcome(impl.Chat(ctx, bulkChatServerStream{s}, bulkChatServerStream{s}))
 				},
 			},
 		},
@@ -387,6 +367,14 @@ func (m *bulkDownResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// bulkDownOutcome makes what Down returns on the server a reply.
+func bulkDownOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(bulkDownResult), nil
+}
+
 // bulkDownReply is the result of Down as a client reads it.
 type bulkDownReply struct{}
 
@@ -433,6 +421,14 @@ func (m *bulkUpResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// bulkUpOutcome makes what Up returns on the server a reply.
+func bulkUpOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &bulkUpResult{success: success}, nil
 }
 
 // bulkUpReply is the result of Up as a client reads it.
@@ -516,6 +512,14 @@ func (m *bulkDownChunksResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// bulkDownChunksOutcome makes what DownChunks returns on the server a reply.
+func bulkDownChunksOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(bulkDownChunksResult), nil
+}
+
 // bulkDownChunksReply is the result of DownChunks as a client reads it.
 type bulkDownChunksReply struct{}
 
@@ -565,6 +569,14 @@ func (m *bulkUpChunksResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// bulkUpChunksOutcome makes what UpChunks returns on the server a reply.
+func bulkUpChunksOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &bulkUpChunksResult{success: success}, nil
 }
 
 // bulkUpChunksReply is the result of UpChunks as a client reads it.
@@ -635,6 +647,14 @@ type bulkChatResult struct{}
 func (m *bulkChatResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// bulkChatOutcome makes what Chat returns on the server a reply.
+func bulkChatOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(bulkChatResult), nil
 }
 
 // bulkChatReply is the result of Chat as a client reads it.

@@ -109,18 +109,20 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoEchoParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoEchoParams)
-					success, err := impl.Echo(ctx, &p.message)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
-					}
-					return &echoEchoResult{success: success}, nil
+					return echoEchoOutcome(impl.Echo(ctx, &p.message))
 				},
 			},
 		},
 	}
+}
+
+// EchoEchoDeferral is the duty to answer a call of Echo.echo. It may be used from any goroutine, and must be used once.
+type EchoEchoDeferral = rpc.DeferralOf[*Message]
+
+// DeferEchoEcho makes the call of Echo.echo that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoEcho(ctx context.Context) (*EchoEchoDeferral, error) {
+	return rpc.DeferOf(ctx, &echoEchoMethod, echoEchoOutcome)
 }
 
 // EchoClient calls an Echo elsewhere. It may be used concurrently.
@@ -207,6 +209,17 @@ func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// echoEchoOutcome makes what Echo returns on the server a reply.
+func echoEchoOutcome(success *Message, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
+	}
+	return &echoEchoResult{success: success}, nil
 }
 
 // echoEchoReply is the result of Echo as a client reads it.

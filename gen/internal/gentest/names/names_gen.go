@@ -83,18 +83,20 @@ func NewEcho_Service(impl Echo_) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoEchoParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoEchoParams)
-					success, err := impl.Echo(ctx, &p.echo)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
-					}
-					return &echoEchoResult{success: success}, nil
+					return echoEchoOutcome(impl.Echo(ctx, &p.echo))
 				},
 			},
 		},
 	}
+}
+
+// Echo_EchoDeferral is the duty to answer a call of Echo.echo. It may be used from any goroutine, and must be used once.
+type Echo_EchoDeferral = rpc.DeferralOf[*Echo]
+
+// DeferEcho_Echo makes the call of Echo.echo that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEcho_Echo(ctx context.Context) (*Echo_EchoDeferral, error) {
+	return rpc.DeferOf(ctx, &echoEchoMethod, echoEchoOutcome)
 }
 
 // Echo_Client calls an Echo_ elsewhere. It may be used concurrently.
@@ -182,6 +184,17 @@ func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// echoEchoOutcome makes what Echo returns on the server a reply.
+func echoEchoOutcome(success *Echo, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
+	}
+	return &echoEchoResult{success: success}, nil
 }
 
 // echoEchoReply is the result of Echo as a client reads it.
@@ -346,6 +359,72 @@ func (m *EchoEchoCall) DecodeThrift(d *codec.Decoder) {
 // String returns the fields that are set, in the order of the IDL, for people to read.
 func (m EchoEchoCall) String() string {
 	b := []byte("EchoEchoCall{")
+	b = fmt.Appendf(b, "x: %v, ", m.X)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+type ArgumentsAllDeferral struct {
+	X int32
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *ArgumentsAllDeferral) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.X)
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *ArgumentsAllDeferral) DecodeThrift(d *codec.Decoder) {
+	*m = ArgumentsAllDeferral{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.X = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m ArgumentsAllDeferral) String() string {
+	b := []byte("ArgumentsAllDeferral{")
+	b = fmt.Appendf(b, "x: %v, ", m.X)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+type DeferArgumentsAll struct {
+	X int32
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *DeferArgumentsAll) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.X)
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *DeferArgumentsAll) DecodeThrift(d *codec.Decoder) {
+	*m = DeferArgumentsAll{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.X = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m DeferArgumentsAll) String() string {
+	b := []byte("DeferArgumentsAll{")
 	b = fmt.Appendf(b, "x: %v, ", m.X)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
@@ -1180,11 +1259,7 @@ func NewArgumentsService(impl Arguments) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(argumentsAllParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*argumentsAllParams)
-					success, err := impl.All(ctx, p.ctx, p.err, p.c, p.r, p.call, p.rpc, p.codec, p.context, p.type_, p.func_, p.string_, p.len_, p.error_, p.d, p.m, p.e, p.outer)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsAllResult{success: success}, nil
+					return argumentsAllOutcome(impl.All(ctx, p.ctx, p.err, p.c, p.r, p.call, p.rpc, p.codec, p.context, p.type_, p.func_, p.string_, p.len_, p.error_, p.d, p.m, p.e, p.outer))
 				},
 			},
 			{
@@ -1192,14 +1267,7 @@ func NewArgumentsService(impl Arguments) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(argumentsImportsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*argumentsImportsParams)
-					success, err := impl.Imports(ctx, &p.d, &p.codec, &p.type_)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Arguments.imports returned no result")
-					}
-					return &argumentsImportsResult{success: success}, nil
+					return argumentsImportsOutcome(impl.Imports(ctx, &p.d, &p.codec, &p.type_))
 				},
 			},
 			{
@@ -1207,11 +1275,7 @@ func NewArgumentsService(impl Arguments) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(argumentsSameParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*argumentsSameParams)
-					success, err := impl.Same(ctx, p.userID, p.userID_, p.userID__)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsSameResult{success: success}, nil
+					return argumentsSameOutcome(impl.Same(ctx, p.userID, p.userID_, p.userID__))
 				},
 			},
 			{
@@ -1219,91 +1283,143 @@ func NewArgumentsService(impl Arguments) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(argumentsOutcomeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*argumentsOutcomeParams)
-					success, err := impl.Outcome(ctx, p.success_, p.has_)
-					if err != nil {
-						r := new(argumentsOutcomeResult)
-						if errors.As(err, &r.success_) && r.success_ != nil {
-							return r, r.success_
-						}
-						if errors.As(err, &r.has_) && r.has_ != nil {
-							return r, r.has_
-						}
-						if errors.As(err, &r.outcome_) && r.outcome_ != nil {
-							return r, r.outcome_
-						}
-						return nil, err
-					}
-					return &argumentsOutcomeResult{success: success}, nil
+					return argumentsOutcomeOutcome(impl.Outcome(ctx, p.success_, p.has_))
 				},
 			},
 			{
 				Method:  &argumentsGetItMethod,
 				NewArgs: func() codec.Decodable { return new(argumentsGetItParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsGetItResult{success: success}, nil
+					return argumentsGetItOutcome(impl.GetIt(ctx))
 				},
 			},
 			{
 				Method:  &argumentsGetIt_Method,
 				NewArgs: func() codec.Decodable { return new(argumentsGetIt_Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt_(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsGetIt_Result{success: success}, nil
+					return argumentsGetIt_Outcome(impl.GetIt_(ctx))
 				},
 			},
 			{
 				Method:  &argumentsGetItAsyncMethod,
 				NewArgs: func() codec.Decodable { return new(argumentsGetItAsyncParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetItAsync(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsGetItAsyncResult{success: success}, nil
+					return argumentsGetItAsyncOutcome(impl.GetItAsync(ctx))
 				},
 			},
 			{
 				Method:  &argumentsGetIt__Method,
 				NewArgs: func() codec.Decodable { return new(argumentsGetIt__Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt__(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsGetIt__Result{success: success}, nil
+					return argumentsGetIt__Outcome(impl.GetIt__(ctx))
 				},
 			},
 			{
 				Method:  &argumentsTypeMethod,
 				NewArgs: func() codec.Decodable { return new(argumentsTypeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Type(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsTypeResult{success: success}, nil
+					return argumentsTypeOutcome(impl.Type(ctx))
 				},
 			},
 			{
 				Method:  &argumentsStringMethod,
 				NewArgs: func() codec.Decodable { return new(argumentsStringParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.String(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &argumentsStringResult{success: success}, nil
+					return argumentsStringOutcome(impl.String(ctx))
 				},
 			},
 		},
 	}
+}
+
+// ArgumentsAllDeferral_ is the duty to answer a call of Arguments.all. It may be used from any goroutine, and must be used once.
+type ArgumentsAllDeferral_ = rpc.DeferralOf[int32]
+
+// DeferArgumentsAll_ makes the call of Arguments.all that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsAll_(ctx context.Context) (*ArgumentsAllDeferral_, error) {
+	return rpc.DeferOf(ctx, &argumentsAllMethod, argumentsAllOutcome)
+}
+
+// ArgumentsImportsDeferral is the duty to answer a call of Arguments.imports. It may be used from any goroutine, and must be used once.
+type ArgumentsImportsDeferral = rpc.DeferralOf[*d_.Thing]
+
+// DeferArgumentsImports makes the call of Arguments.imports that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsImports(ctx context.Context) (*ArgumentsImportsDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsImportsMethod, argumentsImportsOutcome)
+}
+
+// ArgumentsSameDeferral is the duty to answer a call of Arguments.same. It may be used from any goroutine, and must be used once.
+type ArgumentsSameDeferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsSame makes the call of Arguments.same that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsSame(ctx context.Context) (*ArgumentsSameDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsSameMethod, argumentsSameOutcome)
+}
+
+// ArgumentsOutcomeDeferral is the duty to answer a call of Arguments.outcome. It may be used from any goroutine, and must be used once.
+type ArgumentsOutcomeDeferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsOutcome makes the call of Arguments.outcome that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsOutcome(ctx context.Context) (*ArgumentsOutcomeDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsOutcomeMethod, argumentsOutcomeOutcome)
+}
+
+// ArgumentsGetItDeferral is the duty to answer a call of Arguments.get_it. It may be used from any goroutine, and must be used once.
+type ArgumentsGetItDeferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsGetIt makes the call of Arguments.get_it that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsGetIt(ctx context.Context) (*ArgumentsGetItDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsGetItMethod, argumentsGetItOutcome)
+}
+
+// ArgumentsGetIt_Deferral is the duty to answer a call of Arguments.getIt. It may be used from any goroutine, and must be used once.
+type ArgumentsGetIt_Deferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsGetIt_ makes the call of Arguments.getIt that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsGetIt_(ctx context.Context) (*ArgumentsGetIt_Deferral, error) {
+	return rpc.DeferOf(ctx, &argumentsGetIt_Method, argumentsGetIt_Outcome)
+}
+
+// ArgumentsGetItAsyncDeferral is the duty to answer a call of Arguments.getItAsync. It may be used from any goroutine, and must be used once.
+type ArgumentsGetItAsyncDeferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsGetItAsync makes the call of Arguments.getItAsync that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsGetItAsync(ctx context.Context) (*ArgumentsGetItAsyncDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsGetItAsyncMethod, argumentsGetItAsyncOutcome)
+}
+
+// ArgumentsGetIt__Deferral is the duty to answer a call of Arguments.GetIt. It may be used from any goroutine, and must be used once.
+type ArgumentsGetIt__Deferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsGetIt__ makes the call of Arguments.GetIt that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsGetIt__(ctx context.Context) (*ArgumentsGetIt__Deferral, error) {
+	return rpc.DeferOf(ctx, &argumentsGetIt__Method, argumentsGetIt__Outcome)
+}
+
+// ArgumentsTypeDeferral is the duty to answer a call of Arguments.type. It may be used from any goroutine, and must be used once.
+type ArgumentsTypeDeferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsType makes the call of Arguments.type that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsType(ctx context.Context) (*ArgumentsTypeDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsTypeMethod, argumentsTypeOutcome)
+}
+
+// ArgumentsStringDeferral is the duty to answer a call of Arguments.String. It may be used from any goroutine, and must be used once.
+type ArgumentsStringDeferral = rpc.DeferralOf[int32]
+
+// DeferArgumentsString makes the call of Arguments.String that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferArgumentsString(ctx context.Context) (*ArgumentsStringDeferral, error) {
+	return rpc.DeferOf(ctx, &argumentsStringMethod, argumentsStringOutcome)
 }
 
 // ArgumentsClient calls an Arguments elsewhere. It may be used concurrently.
@@ -1774,6 +1890,14 @@ func (m *argumentsAllResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsAllOutcome makes what All returns on the server a reply.
+func argumentsAllOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsAllResult{success: success}, nil
+}
+
 // argumentsAllReply is the result of All as a client reads it.
 type argumentsAllReply struct {
 	success int32
@@ -1867,6 +1991,17 @@ func (m *argumentsImportsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsImportsOutcome makes what Imports returns on the server a reply.
+func argumentsImportsOutcome(success *d_.Thing, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Arguments.imports returned no result")
+	}
+	return &argumentsImportsResult{success: success}, nil
+}
+
 // argumentsImportsReply is the result of Imports as a client reads it.
 type argumentsImportsReply struct {
 	success d_.Thing
@@ -1947,6 +2082,14 @@ func (m *argumentsSameResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// argumentsSameOutcome makes what Same returns on the server a reply.
+func argumentsSameOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsSameResult{success: success}, nil
 }
 
 // argumentsSameReply is the result of Same as a client reads it.
@@ -2041,6 +2184,24 @@ func (m *argumentsOutcomeResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsOutcomeOutcome makes what Outcome returns on the server a reply.
+func argumentsOutcomeOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(argumentsOutcomeResult)
+		if errors.As(err, &r.success_) && r.success_ != nil {
+			return r, r.success_
+		}
+		if errors.As(err, &r.has_) && r.has_ != nil {
+			return r, r.has_
+		}
+		if errors.As(err, &r.outcome_) && r.outcome_ != nil {
+			return r, r.outcome_
+		}
+		return nil, err
+	}
+	return &argumentsOutcomeResult{success: success}, nil
+}
+
 // argumentsOutcomeReply is the result of Outcome as a client reads it.
 type argumentsOutcomeReply struct {
 	success  int32
@@ -2124,6 +2285,14 @@ func (m *argumentsGetItResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsGetItOutcome makes what GetIt returns on the server a reply.
+func argumentsGetItOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsGetItResult{success: success}, nil
+}
+
 // argumentsGetItReply is the result of GetIt as a client reads it.
 type argumentsGetItReply struct {
 	success int32
@@ -2184,6 +2353,14 @@ func (m *argumentsGetIt_Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// argumentsGetIt_Outcome makes what GetIt_ returns on the server a reply.
+func argumentsGetIt_Outcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsGetIt_Result{success: success}, nil
 }
 
 // argumentsGetIt_Reply is the result of GetIt_ as a client reads it.
@@ -2248,6 +2425,14 @@ func (m *argumentsGetItAsyncResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsGetItAsyncOutcome makes what GetItAsync returns on the server a reply.
+func argumentsGetItAsyncOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsGetItAsyncResult{success: success}, nil
+}
+
 // argumentsGetItAsyncReply is the result of GetItAsync as a client reads it.
 type argumentsGetItAsyncReply struct {
 	success int32
@@ -2308,6 +2493,14 @@ func (m *argumentsGetIt__Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// argumentsGetIt__Outcome makes what GetIt__ returns on the server a reply.
+func argumentsGetIt__Outcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsGetIt__Result{success: success}, nil
 }
 
 // argumentsGetIt__Reply is the result of GetIt__ as a client reads it.
@@ -2372,6 +2565,14 @@ func (m *argumentsTypeResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsTypeOutcome makes what Type returns on the server a reply.
+func argumentsTypeOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsTypeResult{success: success}, nil
+}
+
 // argumentsTypeReply is the result of Type as a client reads it.
 type argumentsTypeReply struct {
 	success int32
@@ -2434,6 +2635,14 @@ func (m *argumentsStringResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// argumentsStringOutcome makes what String returns on the server a reply.
+func argumentsStringOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &argumentsStringResult{success: success}, nil
+}
+
 // argumentsStringReply is the result of String as a client reads it.
 type argumentsStringReply struct {
 	success int32
@@ -2477,51 +2686,61 @@ var (
 		Service:  "Heir",
 		Name:     "all",
 		FullName: "Heir.all",
+		Origin:   "Arguments.all",
 	}
 	heirImportsMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "imports",
 		FullName: "Heir.imports",
+		Origin:   "Arguments.imports",
 	}
 	heirSameMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "same",
 		FullName: "Heir.same",
+		Origin:   "Arguments.same",
 	}
 	heirOutcomeMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "outcome",
 		FullName: "Heir.outcome",
+		Origin:   "Arguments.outcome",
 	}
 	heirGetItMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "get_it",
 		FullName: "Heir.get_it",
+		Origin:   "Arguments.get_it",
 	}
 	heirGetIt_Method = rpc.Method{
 		Service:  "Heir",
 		Name:     "getIt",
 		FullName: "Heir.getIt",
+		Origin:   "Arguments.getIt",
 	}
 	heirGetItAsyncMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "getItAsync",
 		FullName: "Heir.getItAsync",
+		Origin:   "Arguments.getItAsync",
 	}
 	heirGetIt__Method = rpc.Method{
 		Service:  "Heir",
 		Name:     "GetIt",
 		FullName: "Heir.GetIt",
+		Origin:   "Arguments.GetIt",
 	}
 	heirTypeMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "type",
 		FullName: "Heir.type",
+		Origin:   "Arguments.type",
 	}
 	heirStringMethod = rpc.Method{
 		Service:  "Heir",
 		Name:     "String",
 		FullName: "Heir.String",
+		Origin:   "Arguments.String",
 	}
 	heirGetIt___Method = rpc.Method{
 		Service:  "Heir",
@@ -2542,11 +2761,7 @@ func NewHeirService(impl Heir) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(heirAllParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*heirAllParams)
-					success, err := impl.All(ctx, p.ctx, p.err, p.c, p.r, p.call, p.rpc, p.codec, p.context, p.type_, p.func_, p.string_, p.len_, p.error_, p.d, p.m, p.e, p.outer)
-					if err != nil {
-						return nil, err
-					}
-					return &heirAllResult{success: success}, nil
+					return heirAllOutcome(impl.All(ctx, p.ctx, p.err, p.c, p.r, p.call, p.rpc, p.codec, p.context, p.type_, p.func_, p.string_, p.len_, p.error_, p.d, p.m, p.e, p.outer))
 				},
 			},
 			{
@@ -2554,14 +2769,7 @@ func NewHeirService(impl Heir) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(heirImportsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*heirImportsParams)
-					success, err := impl.Imports(ctx, &p.d, &p.codec, &p.type_)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Heir.imports returned no result")
-					}
-					return &heirImportsResult{success: success}, nil
+					return heirImportsOutcome(impl.Imports(ctx, &p.d, &p.codec, &p.type_))
 				},
 			},
 			{
@@ -2569,11 +2777,7 @@ func NewHeirService(impl Heir) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(heirSameParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*heirSameParams)
-					success, err := impl.Same(ctx, p.userID, p.userID_, p.userID__)
-					if err != nil {
-						return nil, err
-					}
-					return &heirSameResult{success: success}, nil
+					return heirSameOutcome(impl.Same(ctx, p.userID, p.userID_, p.userID__))
 				},
 			},
 			{
@@ -2581,102 +2785,159 @@ func NewHeirService(impl Heir) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(heirOutcomeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*heirOutcomeParams)
-					success, err := impl.Outcome(ctx, p.success_, p.has_)
-					if err != nil {
-						r := new(heirOutcomeResult)
-						if errors.As(err, &r.success_) && r.success_ != nil {
-							return r, r.success_
-						}
-						if errors.As(err, &r.has_) && r.has_ != nil {
-							return r, r.has_
-						}
-						if errors.As(err, &r.outcome_) && r.outcome_ != nil {
-							return r, r.outcome_
-						}
-						return nil, err
-					}
-					return &heirOutcomeResult{success: success}, nil
+					return heirOutcomeOutcome(impl.Outcome(ctx, p.success_, p.has_))
 				},
 			},
 			{
 				Method:  &heirGetItMethod,
 				NewArgs: func() codec.Decodable { return new(heirGetItParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirGetItResult{success: success}, nil
+					return heirGetItOutcome(impl.GetIt(ctx))
 				},
 			},
 			{
 				Method:  &heirGetIt_Method,
 				NewArgs: func() codec.Decodable { return new(heirGetIt_Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt_(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirGetIt_Result{success: success}, nil
+					return heirGetIt_Outcome(impl.GetIt_(ctx))
 				},
 			},
 			{
 				Method:  &heirGetItAsyncMethod,
 				NewArgs: func() codec.Decodable { return new(heirGetItAsyncParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetItAsync(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirGetItAsyncResult{success: success}, nil
+					return heirGetItAsyncOutcome(impl.GetItAsync(ctx))
 				},
 			},
 			{
 				Method:  &heirGetIt__Method,
 				NewArgs: func() codec.Decodable { return new(heirGetIt__Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt__(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirGetIt__Result{success: success}, nil
+					return heirGetIt__Outcome(impl.GetIt__(ctx))
 				},
 			},
 			{
 				Method:  &heirTypeMethod,
 				NewArgs: func() codec.Decodable { return new(heirTypeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Type(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirTypeResult{success: success}, nil
+					return heirTypeOutcome(impl.Type(ctx))
 				},
 			},
 			{
 				Method:  &heirStringMethod,
 				NewArgs: func() codec.Decodable { return new(heirStringParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.String(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirStringResult{success: success}, nil
+					return heirStringOutcome(impl.String(ctx))
 				},
 			},
 			{
 				Method:  &heirGetIt___Method,
 				NewArgs: func() codec.Decodable { return new(heirGetIt___Params) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.GetIt___(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &heirGetIt___Result{success: success}, nil
+					return heirGetIt___Outcome(impl.GetIt___(ctx))
 				},
 			},
 		},
 	}
+}
+
+// HeirAllDeferral is the duty to answer a call of Heir.all. It may be used from any goroutine, and must be used once.
+type HeirAllDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirAll makes the call of Heir.all that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirAll(ctx context.Context) (*HeirAllDeferral, error) {
+	return rpc.DeferOf(ctx, &heirAllMethod, heirAllOutcome)
+}
+
+// HeirImportsDeferral is the duty to answer a call of Heir.imports. It may be used from any goroutine, and must be used once.
+type HeirImportsDeferral = rpc.DeferralOf[*d_.Thing]
+
+// DeferHeirImports makes the call of Heir.imports that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirImports(ctx context.Context) (*HeirImportsDeferral, error) {
+	return rpc.DeferOf(ctx, &heirImportsMethod, heirImportsOutcome)
+}
+
+// HeirSameDeferral is the duty to answer a call of Heir.same. It may be used from any goroutine, and must be used once.
+type HeirSameDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirSame makes the call of Heir.same that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirSame(ctx context.Context) (*HeirSameDeferral, error) {
+	return rpc.DeferOf(ctx, &heirSameMethod, heirSameOutcome)
+}
+
+// HeirOutcomeDeferral is the duty to answer a call of Heir.outcome. It may be used from any goroutine, and must be used once.
+type HeirOutcomeDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirOutcome makes the call of Heir.outcome that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirOutcome(ctx context.Context) (*HeirOutcomeDeferral, error) {
+	return rpc.DeferOf(ctx, &heirOutcomeMethod, heirOutcomeOutcome)
+}
+
+// HeirGetItDeferral is the duty to answer a call of Heir.get_it. It may be used from any goroutine, and must be used once.
+type HeirGetItDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirGetIt makes the call of Heir.get_it that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirGetIt(ctx context.Context) (*HeirGetItDeferral, error) {
+	return rpc.DeferOf(ctx, &heirGetItMethod, heirGetItOutcome)
+}
+
+// HeirGetIt_Deferral is the duty to answer a call of Heir.getIt. It may be used from any goroutine, and must be used once.
+type HeirGetIt_Deferral = rpc.DeferralOf[int32]
+
+// DeferHeirGetIt_ makes the call of Heir.getIt that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirGetIt_(ctx context.Context) (*HeirGetIt_Deferral, error) {
+	return rpc.DeferOf(ctx, &heirGetIt_Method, heirGetIt_Outcome)
+}
+
+// HeirGetItAsyncDeferral is the duty to answer a call of Heir.getItAsync. It may be used from any goroutine, and must be used once.
+type HeirGetItAsyncDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirGetItAsync makes the call of Heir.getItAsync that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirGetItAsync(ctx context.Context) (*HeirGetItAsyncDeferral, error) {
+	return rpc.DeferOf(ctx, &heirGetItAsyncMethod, heirGetItAsyncOutcome)
+}
+
+// HeirGetIt__Deferral is the duty to answer a call of Heir.GetIt. It may be used from any goroutine, and must be used once.
+type HeirGetIt__Deferral = rpc.DeferralOf[int32]
+
+// DeferHeirGetIt__ makes the call of Heir.GetIt that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirGetIt__(ctx context.Context) (*HeirGetIt__Deferral, error) {
+	return rpc.DeferOf(ctx, &heirGetIt__Method, heirGetIt__Outcome)
+}
+
+// HeirTypeDeferral is the duty to answer a call of Heir.type. It may be used from any goroutine, and must be used once.
+type HeirTypeDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirType makes the call of Heir.type that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirType(ctx context.Context) (*HeirTypeDeferral, error) {
+	return rpc.DeferOf(ctx, &heirTypeMethod, heirTypeOutcome)
+}
+
+// HeirStringDeferral is the duty to answer a call of Heir.String. It may be used from any goroutine, and must be used once.
+type HeirStringDeferral = rpc.DeferralOf[int32]
+
+// DeferHeirString makes the call of Heir.String that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirString(ctx context.Context) (*HeirStringDeferral, error) {
+	return rpc.DeferOf(ctx, &heirStringMethod, heirStringOutcome)
+}
+
+// HeirGetIt___Deferral is the duty to answer a call of Heir.get_It. It may be used from any goroutine, and must be used once.
+type HeirGetIt___Deferral = rpc.DeferralOf[int32]
+
+// DeferHeirGetIt___ makes the call of Heir.get_It that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHeirGetIt___(ctx context.Context) (*HeirGetIt___Deferral, error) {
+	return rpc.DeferOf(ctx, &heirGetIt___Method, heirGetIt___Outcome)
 }
 
 // HeirClient calls a Heir elsewhere. It may be used concurrently.
@@ -3181,6 +3442,14 @@ func (m *heirAllResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirAllOutcome makes what All returns on the server a reply.
+func heirAllOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirAllResult{success: success}, nil
+}
+
 // heirAllReply is the result of All as a client reads it.
 type heirAllReply struct {
 	success int32
@@ -3274,6 +3543,17 @@ func (m *heirImportsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirImportsOutcome makes what Imports returns on the server a reply.
+func heirImportsOutcome(success *d_.Thing, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Heir.imports returned no result")
+	}
+	return &heirImportsResult{success: success}, nil
+}
+
 // heirImportsReply is the result of Imports as a client reads it.
 type heirImportsReply struct {
 	success d_.Thing
@@ -3354,6 +3634,14 @@ func (m *heirSameResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// heirSameOutcome makes what Same returns on the server a reply.
+func heirSameOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirSameResult{success: success}, nil
 }
 
 // heirSameReply is the result of Same as a client reads it.
@@ -3448,6 +3736,24 @@ func (m *heirOutcomeResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirOutcomeOutcome makes what Outcome returns on the server a reply.
+func heirOutcomeOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(heirOutcomeResult)
+		if errors.As(err, &r.success_) && r.success_ != nil {
+			return r, r.success_
+		}
+		if errors.As(err, &r.has_) && r.has_ != nil {
+			return r, r.has_
+		}
+		if errors.As(err, &r.outcome_) && r.outcome_ != nil {
+			return r, r.outcome_
+		}
+		return nil, err
+	}
+	return &heirOutcomeResult{success: success}, nil
+}
+
 // heirOutcomeReply is the result of Outcome as a client reads it.
 type heirOutcomeReply struct {
 	success  int32
@@ -3531,6 +3837,14 @@ func (m *heirGetItResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirGetItOutcome makes what GetIt returns on the server a reply.
+func heirGetItOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirGetItResult{success: success}, nil
+}
+
 // heirGetItReply is the result of GetIt as a client reads it.
 type heirGetItReply struct {
 	success int32
@@ -3591,6 +3905,14 @@ func (m *heirGetIt_Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// heirGetIt_Outcome makes what GetIt_ returns on the server a reply.
+func heirGetIt_Outcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirGetIt_Result{success: success}, nil
 }
 
 // heirGetIt_Reply is the result of GetIt_ as a client reads it.
@@ -3655,6 +3977,14 @@ func (m *heirGetItAsyncResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirGetItAsyncOutcome makes what GetItAsync returns on the server a reply.
+func heirGetItAsyncOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirGetItAsyncResult{success: success}, nil
+}
+
 // heirGetItAsyncReply is the result of GetItAsync as a client reads it.
 type heirGetItAsyncReply struct {
 	success int32
@@ -3715,6 +4045,14 @@ func (m *heirGetIt__Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// heirGetIt__Outcome makes what GetIt__ returns on the server a reply.
+func heirGetIt__Outcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirGetIt__Result{success: success}, nil
 }
 
 // heirGetIt__Reply is the result of GetIt__ as a client reads it.
@@ -3779,6 +4117,14 @@ func (m *heirTypeResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirTypeOutcome makes what Type returns on the server a reply.
+func heirTypeOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirTypeResult{success: success}, nil
+}
+
 // heirTypeReply is the result of Type as a client reads it.
 type heirTypeReply struct {
 	success int32
@@ -3839,6 +4185,14 @@ func (m *heirStringResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// heirStringOutcome makes what String returns on the server a reply.
+func heirStringOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirStringResult{success: success}, nil
 }
 
 // heirStringReply is the result of String as a client reads it.
@@ -3903,6 +4257,14 @@ func (m *heirGetIt___Result) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// heirGetIt___Outcome makes what GetIt___ returns on the server a reply.
+func heirGetIt___Outcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &heirGetIt___Result{success: success}, nil
+}
+
 // heirGetIt___Reply is the result of GetIt___ as a client reads it.
 type heirGetIt___Reply struct {
 	success int32
@@ -3953,6 +4315,8 @@ struct EchoClient { 1: i32 x }
 struct NewEcho { 1: i32 x }
 struct NewEchoService { 1: i32 x }
 struct EchoEchoCall { 1: i32 x }
+struct ArgumentsAllDeferral { 1: i32 x }
+struct DeferArgumentsAll { 1: i32 x }
 
 // Two names that are one in Go.
 struct user_id { 1: i32 x }

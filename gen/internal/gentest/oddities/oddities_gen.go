@@ -686,6 +686,7 @@ var (
 		Service:  "Odd",
 		Name:     "later",
 		FullName: "Odd.later",
+		Origin:   "Later.later",
 	}
 	oddFireMethod = rpc.Method{
 		Service:  "Odd",
@@ -727,11 +728,7 @@ func NewOddService(impl Odd) *rpc.Service {
 				Method:  &oddLaterMethod,
 				NewArgs: func() codec.Decodable { return new(oddLaterParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Later(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(oddLaterResult), nil
+					return oddLaterOutcome(impl.Later(ctx))
 				},
 			},
 			{
@@ -755,21 +752,7 @@ func NewOddService(impl Odd) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(oddReturnedParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*oddReturnedParams)
-					success, err := impl.Returned(ctx, &p.given, p.n)
-					if err != nil {
-						r := new(oddReturnedResult)
-						if errors.As(err, &r.refusal) && r.refusal != nil {
-							return r, r.refusal
-						}
-						if errors.As(err, &r.other) && r.other != nil {
-							return r, r.other
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Odd.returned returned no result")
-					}
-					return &oddReturnedResult{success: success}, nil
+					return oddReturnedOutcome(impl.Returned(ctx, &p.given, p.n))
 				},
 			},
 			{
@@ -777,11 +760,7 @@ func NewOddService(impl Odd) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(oddAnnotatedParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*oddAnnotatedParams)
-					success, err := impl.Annotated(ctx, p.a)
-					if err != nil {
-						return nil, err
-					}
-					return &oddAnnotatedResult{success: success}, nil
+					return oddAnnotatedOutcome(impl.Annotated(ctx, p.a))
 				},
 			},
 			{
@@ -789,15 +768,47 @@ func NewOddService(impl Odd) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(oddPlanetParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*oddPlanetParams)
-					success, err := impl.Planet(ctx, p.p, p.o, p.t, p.v, p.x, p.y)
-					if err != nil {
-						return nil, err
-					}
-					return &oddPlanetResult{success: success}, nil
+					return oddPlanetOutcome(impl.Planet(ctx, p.p, p.o, p.t, p.v, p.x, p.y))
 				},
 			},
 		},
 	}
+}
+
+// OddLaterDeferral is the duty to answer a call of Odd.later. It may be used from any goroutine, and must be used once.
+type OddLaterDeferral = rpc.VoidDeferral
+
+// DeferOddLater makes the call of Odd.later that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferOddLater(ctx context.Context) (*OddLaterDeferral, error) {
+	return rpc.DeferVoid(ctx, &oddLaterMethod, oddLaterOutcome)
+}
+
+// OddReturnedDeferral is the duty to answer a call of Odd.returned. It may be used from any goroutine, and must be used once.
+type OddReturnedDeferral = rpc.DeferralOf[*Refusal]
+
+// DeferOddReturned makes the call of Odd.returned that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferOddReturned(ctx context.Context) (*OddReturnedDeferral, error) {
+	return rpc.DeferOf(ctx, &oddReturnedMethod, oddReturnedOutcome)
+}
+
+// OddAnnotatedDeferral is the duty to answer a call of Odd.annotated. It may be used from any goroutine, and must be used once.
+type OddAnnotatedDeferral = rpc.DeferralOf[[]int32]
+
+// DeferOddAnnotated makes the call of Odd.annotated that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferOddAnnotated(ctx context.Context) (*OddAnnotatedDeferral, error) {
+	return rpc.DeferOf(ctx, &oddAnnotatedMethod, oddAnnotatedOutcome)
+}
+
+// OddPlanetDeferral is the duty to answer a call of Odd.planet. It may be used from any goroutine, and must be used once.
+type OddPlanetDeferral = rpc.DeferralOf[Planet]
+
+// DeferOddPlanet makes the call of Odd.planet that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferOddPlanet(ctx context.Context) (*OddPlanetDeferral, error) {
+	return rpc.DeferOf(ctx, &oddPlanetMethod, oddPlanetOutcome)
 }
 
 // OddClient calls an Odd elsewhere. It may be used concurrently.
@@ -1010,6 +1021,14 @@ func (m *oddLaterResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// oddLaterOutcome makes what Later returns on the server a reply.
+func oddLaterOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(oddLaterResult), nil
+}
+
 // oddLaterReply is the result of Later as a client reads it.
 type oddLaterReply struct{}
 
@@ -1149,6 +1168,24 @@ func (m *oddReturnedResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// oddReturnedOutcome makes what Returned returns on the server a reply.
+func oddReturnedOutcome(success *Refusal, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(oddReturnedResult)
+		if errors.As(err, &r.refusal) && r.refusal != nil {
+			return r, r.refusal
+		}
+		if errors.As(err, &r.other) && r.other != nil {
+			return r, r.other
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Odd.returned returned no result")
+	}
+	return &oddReturnedResult{success: success}, nil
+}
+
 // oddReturnedReply is the result of Returned as a client reads it.
 type oddReturnedReply struct {
 	success Refusal
@@ -1237,6 +1274,14 @@ func (m *oddAnnotatedResult) EncodeThrift(e *codec.Encoder) {
 		e.I32(v)
 	}
 	e.EndStruct(outer)
+}
+
+// oddAnnotatedOutcome makes what Annotated returns on the server a reply.
+func oddAnnotatedOutcome(success []int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oddAnnotatedResult{success: success}, nil
 }
 
 // oddAnnotatedReply is the result of Annotated as a client reads it.
@@ -1368,6 +1413,14 @@ func (m *oddPlanetResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// oddPlanetOutcome makes what Planet returns on the server a reply.
+func oddPlanetOutcome(success Planet, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &oddPlanetResult{success: success}, nil
+}
+
 // oddPlanetReply is the result of Planet as a client reads it.
 type oddPlanetReply struct {
 	success Planet
@@ -1422,15 +1475,20 @@ func NewLaterService(impl Later) *rpc.Service {
 				Method:  &laterLaterMethod,
 				NewArgs: func() codec.Decodable { return new(laterLaterParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Later(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(laterLaterResult), nil
+					return laterLaterOutcome(impl.Later(ctx))
 				},
 			},
 		},
 	}
+}
+
+// LaterLaterDeferral is the duty to answer a call of Later.later. It may be used from any goroutine, and must be used once.
+type LaterLaterDeferral = rpc.VoidDeferral
+
+// DeferLaterLater makes the call of Later.later that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferLaterLater(ctx context.Context) (*LaterLaterDeferral, error) {
+	return rpc.DeferVoid(ctx, &laterLaterMethod, laterLaterOutcome)
 }
 
 // LaterClient calls a Later elsewhere. It may be used concurrently.
@@ -1493,6 +1551,14 @@ type laterLaterResult struct{}
 func (m *laterLaterResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// laterLaterOutcome makes what Later returns on the server a reply.
+func laterLaterOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(laterLaterResult), nil
 }
 
 // laterLaterReply is the result of Later as a client reads it.

@@ -234,11 +234,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				Method:  &shapesNothingMethod,
 				NewArgs: func() codec.Decodable { return new(shapesNothingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Nothing(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(shapesNothingResult), nil
+					return shapesNothingOutcome(impl.Nothing(ctx))
 				},
 			},
 			{
@@ -246,11 +242,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesFlagParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesFlagParams)
-					success, err := impl.Flag(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesFlagResult{success: success}, nil
+					return shapesFlagOutcome(impl.Flag(ctx, p.v))
 				},
 			},
 			{
@@ -258,11 +250,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesSmallParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesSmallParams)
-					success, err := impl.Small(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesSmallResult{success: success}, nil
+					return shapesSmallOutcome(impl.Small(ctx, p.v))
 				},
 			},
 			{
@@ -270,11 +258,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesMediumParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesMediumParams)
-					success, err := impl.Medium(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesMediumResult{success: success}, nil
+					return shapesMediumOutcome(impl.Medium(ctx, p.v))
 				},
 			},
 			{
@@ -282,11 +266,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesLargeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesLargeParams)
-					success, err := impl.Large(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesLargeResult{success: success}, nil
+					return shapesLargeOutcome(impl.Large(ctx, p.v))
 				},
 			},
 			{
@@ -294,11 +274,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesHugeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesHugeParams)
-					success, err := impl.Huge(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesHugeResult{success: success}, nil
+					return shapesHugeOutcome(impl.Huge(ctx, p.v))
 				},
 			},
 			{
@@ -306,11 +282,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesRealParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesRealParams)
-					success, err := impl.Real(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesRealResult{success: success}, nil
+					return shapesRealOutcome(impl.Real(ctx, p.v))
 				},
 			},
 			{
@@ -318,11 +290,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesTextParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesTextParams)
-					success, err := impl.Text(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesTextResult{success: success}, nil
+					return shapesTextOutcome(impl.Text(ctx, p.v))
 				},
 			},
 			{
@@ -330,11 +298,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesDataParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesDataParams)
-					success, err := impl.Data(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesDataResult{success: success}, nil
+					return shapesDataOutcome(impl.Data(ctx, p.v))
 				},
 			},
 			{
@@ -342,11 +306,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesIDParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesIDParams)
-					success, err := impl.ID(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesIDResult{success: success}, nil
+					return shapesIDOutcome(impl.ID(ctx, p.v))
 				},
 			},
 			{
@@ -354,11 +314,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesColorParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesColorParams)
-					success, err := impl.Color(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesColorResult{success: success}, nil
+					return shapesColorOutcome(impl.Color(ctx, p.v))
 				},
 			},
 			{
@@ -366,11 +322,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesNumbersParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesNumbersParams)
-					success, err := impl.Numbers(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesNumbersResult{success: success}, nil
+					return shapesNumbersOutcome(impl.Numbers(ctx, p.v))
 				},
 			},
 			{
@@ -378,11 +330,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesWordsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesWordsParams)
-					success, err := impl.Words(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesWordsResult{success: success}, nil
+					return shapesWordsOutcome(impl.Words(ctx, p.v))
 				},
 			},
 			{
@@ -390,11 +338,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesLatersParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesLatersParams)
-					success, err := impl.Laters(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesLatersResult{success: success}, nil
+					return shapesLatersOutcome(impl.Laters(ctx, p.v))
 				},
 			},
 			{
@@ -402,11 +346,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesBlobsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesBlobsParams)
-					success, err := impl.Blobs(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &shapesBlobsResult{success: success}, nil
+					return shapesBlobsOutcome(impl.Blobs(ctx, p.v))
 				},
 			},
 			{
@@ -414,14 +354,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesStructureParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesStructureParams)
-					success, err := impl.Structure(ctx, &p.v)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Shapes.structure returned no result")
-					}
-					return &shapesStructureResult{success: success}, nil
+					return shapesStructureOutcome(impl.Structure(ctx, &p.v))
 				},
 			},
 			{
@@ -429,14 +362,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesShapeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesShapeParams)
-					success, err := impl.Shape(ctx, &p.v)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Shapes.shape returned no result")
-					}
-					return &shapesShapeResult{success: success}, nil
+					return shapesShapeOutcome(impl.Shape(ctx, &p.v))
 				},
 			},
 			{
@@ -444,14 +370,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesNodeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesNodeParams)
-					success, err := impl.Node(ctx, &p.v)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Shapes.node returned no result")
-					}
-					return &shapesNodeResult{success: success}, nil
+					return shapesNodeOutcome(impl.Node(ctx, &p.v))
 				},
 			},
 			{
@@ -459,18 +378,7 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesExceptionalParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesExceptionalParams)
-					success, err := impl.Exceptional(ctx, &p.busy)
-					if err != nil {
-						r := new(shapesExceptionalResult)
-						if errors.As(err, &r.missing) && r.missing != nil {
-							return r, r.missing
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Shapes.exceptional returned no result")
-					}
-					return &shapesExceptionalResult{success: success}, nil
+					return shapesExceptionalOutcome(impl.Exceptional(ctx, &p.busy))
 				},
 			},
 			{
@@ -478,18 +386,194 @@ func NewShapesService(impl Shapes) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(shapesTypedefsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*shapesTypedefsParams)
-					success, err := impl.Typedefs(ctx, p.id, p.ids, &p.forward)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Shapes.typedefs returned no result")
-					}
-					return &shapesTypedefsResult{success: success}, nil
+					return shapesTypedefsOutcome(impl.Typedefs(ctx, p.id, p.ids, &p.forward))
 				},
 			},
 		},
 	}
+}
+
+// ShapesNothingDeferral is the duty to answer a call of Shapes.nothing. It may be used from any goroutine, and must be used once.
+type ShapesNothingDeferral = rpc.VoidDeferral
+
+// DeferShapesNothing makes the call of Shapes.nothing that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesNothing(ctx context.Context) (*ShapesNothingDeferral, error) {
+	return rpc.DeferVoid(ctx, &shapesNothingMethod, shapesNothingOutcome)
+}
+
+// ShapesFlagDeferral is the duty to answer a call of Shapes.flag. It may be used from any goroutine, and must be used once.
+type ShapesFlagDeferral = rpc.DeferralOf[bool]
+
+// DeferShapesFlag makes the call of Shapes.flag that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesFlag(ctx context.Context) (*ShapesFlagDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesFlagMethod, shapesFlagOutcome)
+}
+
+// ShapesSmallDeferral is the duty to answer a call of Shapes.small. It may be used from any goroutine, and must be used once.
+type ShapesSmallDeferral = rpc.DeferralOf[int8]
+
+// DeferShapesSmall makes the call of Shapes.small that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesSmall(ctx context.Context) (*ShapesSmallDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesSmallMethod, shapesSmallOutcome)
+}
+
+// ShapesMediumDeferral is the duty to answer a call of Shapes.medium. It may be used from any goroutine, and must be used once.
+type ShapesMediumDeferral = rpc.DeferralOf[int16]
+
+// DeferShapesMedium makes the call of Shapes.medium that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesMedium(ctx context.Context) (*ShapesMediumDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesMediumMethod, shapesMediumOutcome)
+}
+
+// ShapesLargeDeferral is the duty to answer a call of Shapes.large. It may be used from any goroutine, and must be used once.
+type ShapesLargeDeferral = rpc.DeferralOf[int32]
+
+// DeferShapesLarge makes the call of Shapes.large that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesLarge(ctx context.Context) (*ShapesLargeDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesLargeMethod, shapesLargeOutcome)
+}
+
+// ShapesHugeDeferral is the duty to answer a call of Shapes.huge. It may be used from any goroutine, and must be used once.
+type ShapesHugeDeferral = rpc.DeferralOf[int64]
+
+// DeferShapesHuge makes the call of Shapes.huge that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesHuge(ctx context.Context) (*ShapesHugeDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesHugeMethod, shapesHugeOutcome)
+}
+
+// ShapesRealDeferral is the duty to answer a call of Shapes.real. It may be used from any goroutine, and must be used once.
+type ShapesRealDeferral = rpc.DeferralOf[float64]
+
+// DeferShapesReal makes the call of Shapes.real that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesReal(ctx context.Context) (*ShapesRealDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesRealMethod, shapesRealOutcome)
+}
+
+// ShapesTextDeferral is the duty to answer a call of Shapes.text. It may be used from any goroutine, and must be used once.
+type ShapesTextDeferral = rpc.DeferralOf[string]
+
+// DeferShapesText makes the call of Shapes.text that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesText(ctx context.Context) (*ShapesTextDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesTextMethod, shapesTextOutcome)
+}
+
+// ShapesDataDeferral is the duty to answer a call of Shapes.data. It may be used from any goroutine, and must be used once.
+type ShapesDataDeferral = rpc.DeferralOf[[]byte]
+
+// DeferShapesData makes the call of Shapes.data that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesData(ctx context.Context) (*ShapesDataDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesDataMethod, shapesDataOutcome)
+}
+
+// ShapesIDDeferral is the duty to answer a call of Shapes.id. It may be used from any goroutine, and must be used once.
+type ShapesIDDeferral = rpc.DeferralOf[[16]byte]
+
+// DeferShapesID makes the call of Shapes.id that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesID(ctx context.Context) (*ShapesIDDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesIDMethod, shapesIDOutcome)
+}
+
+// ShapesColorDeferral is the duty to answer a call of Shapes.color. It may be used from any goroutine, and must be used once.
+type ShapesColorDeferral = rpc.DeferralOf[kitchen.Color]
+
+// DeferShapesColor makes the call of Shapes.color that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesColor(ctx context.Context) (*ShapesColorDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesColorMethod, shapesColorOutcome)
+}
+
+// ShapesNumbersDeferral is the duty to answer a call of Shapes.numbers. It may be used from any goroutine, and must be used once.
+type ShapesNumbersDeferral = rpc.DeferralOf[[]int32]
+
+// DeferShapesNumbers makes the call of Shapes.numbers that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesNumbers(ctx context.Context) (*ShapesNumbersDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesNumbersMethod, shapesNumbersOutcome)
+}
+
+// ShapesWordsDeferral is the duty to answer a call of Shapes.words. It may be used from any goroutine, and must be used once.
+type ShapesWordsDeferral = rpc.DeferralOf[[]string]
+
+// DeferShapesWords makes the call of Shapes.words that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesWords(ctx context.Context) (*ShapesWordsDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesWordsMethod, shapesWordsOutcome)
+}
+
+// ShapesLatersDeferral is the duty to answer a call of Shapes.laters. It may be used from any goroutine, and must be used once.
+type ShapesLatersDeferral = rpc.DeferralOf[map[string]kitchen.Later]
+
+// DeferShapesLaters makes the call of Shapes.laters that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesLaters(ctx context.Context) (*ShapesLatersDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesLatersMethod, shapesLatersOutcome)
+}
+
+// ShapesBlobsDeferral is the duty to answer a call of Shapes.blobs. It may be used from any goroutine, and must be used once.
+type ShapesBlobsDeferral = rpc.DeferralOf[[]struct {
+	Key   []byte
+	Value int32
+}]
+
+// DeferShapesBlobs makes the call of Shapes.blobs that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesBlobs(ctx context.Context) (*ShapesBlobsDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesBlobsMethod, shapesBlobsOutcome)
+}
+
+// ShapesStructureDeferral is the duty to answer a call of Shapes.structure. It may be used from any goroutine, and must be used once.
+type ShapesStructureDeferral = rpc.DeferralOf[*kitchen.Later]
+
+// DeferShapesStructure makes the call of Shapes.structure that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesStructure(ctx context.Context) (*ShapesStructureDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesStructureMethod, shapesStructureOutcome)
+}
+
+// ShapesShapeDeferral is the duty to answer a call of Shapes.shape. It may be used from any goroutine, and must be used once.
+type ShapesShapeDeferral = rpc.DeferralOf[*kitchen.Shape]
+
+// DeferShapesShape makes the call of Shapes.shape that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesShape(ctx context.Context) (*ShapesShapeDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesShapeMethod, shapesShapeOutcome)
+}
+
+// ShapesNodeDeferral is the duty to answer a call of Shapes.node. It may be used from any goroutine, and must be used once.
+type ShapesNodeDeferral = rpc.DeferralOf[*kitchen.Node]
+
+// DeferShapesNode makes the call of Shapes.node that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesNode(ctx context.Context) (*ShapesNodeDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesNodeMethod, shapesNodeOutcome)
+}
+
+// ShapesExceptionalDeferral is the duty to answer a call of Shapes.exceptional. It may be used from any goroutine, and must be used once.
+type ShapesExceptionalDeferral = rpc.DeferralOf[*shared.NotFound]
+
+// DeferShapesExceptional makes the call of Shapes.exceptional that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesExceptional(ctx context.Context) (*ShapesExceptionalDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesExceptionalMethod, shapesExceptionalOutcome)
+}
+
+// ShapesTypedefsDeferral is the duty to answer a call of Shapes.typedefs. It may be used from any goroutine, and must be used once.
+type ShapesTypedefsDeferral = rpc.DeferralOf[*kitchen.Forward]
+
+// DeferShapesTypedefs makes the call of Shapes.typedefs that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferShapesTypedefs(ctx context.Context) (*ShapesTypedefsDeferral, error) {
+	return rpc.DeferOf(ctx, &shapesTypedefsMethod, shapesTypedefsOutcome)
 }
 
 // ShapesClient calls a Shapes elsewhere. It may be used concurrently.
@@ -1212,6 +1296,14 @@ func (m *shapesNothingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesNothingOutcome makes what Nothing returns on the server a reply.
+func shapesNothingOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(shapesNothingResult), nil
+}
+
 // shapesNothingReply is the result of Nothing as a client reads it.
 type shapesNothingReply struct{}
 
@@ -1261,6 +1353,14 @@ func (m *shapesFlagResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.BoolField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// shapesFlagOutcome makes what Flag returns on the server a reply.
+func shapesFlagOutcome(success bool, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesFlagResult{success: success}, nil
 }
 
 // shapesFlagReply is the result of Flag as a client reads it.
@@ -1335,6 +1435,14 @@ func (m *shapesSmallResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesSmallOutcome makes what Small returns on the server a reply.
+func shapesSmallOutcome(success int8, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesSmallResult{success: success}, nil
+}
+
 // shapesSmallReply is the result of Small as a client reads it.
 type shapesSmallReply struct {
 	success int8
@@ -1405,6 +1513,14 @@ func (m *shapesMediumResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I16Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// shapesMediumOutcome makes what Medium returns on the server a reply.
+func shapesMediumOutcome(success int16, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesMediumResult{success: success}, nil
 }
 
 // shapesMediumReply is the result of Medium as a client reads it.
@@ -1479,6 +1595,14 @@ func (m *shapesLargeResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesLargeOutcome makes what Large returns on the server a reply.
+func shapesLargeOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesLargeResult{success: success}, nil
+}
+
 // shapesLargeReply is the result of Large as a client reads it.
 type shapesLargeReply struct {
 	success int32
@@ -1549,6 +1673,14 @@ func (m *shapesHugeResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// shapesHugeOutcome makes what Huge returns on the server a reply.
+func shapesHugeOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesHugeResult{success: success}, nil
 }
 
 // shapesHugeReply is the result of Huge as a client reads it.
@@ -1623,6 +1755,14 @@ func (m *shapesRealResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesRealOutcome makes what Real returns on the server a reply.
+func shapesRealOutcome(success float64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesRealResult{success: success}, nil
+}
+
 // shapesRealReply is the result of Real as a client reads it.
 type shapesRealReply struct {
 	success float64
@@ -1693,6 +1833,14 @@ func (m *shapesTextResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// shapesTextOutcome makes what Text returns on the server a reply.
+func shapesTextOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesTextResult{success: success}, nil
 }
 
 // shapesTextReply is the result of Text as a client reads it.
@@ -1767,6 +1915,14 @@ func (m *shapesDataResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesDataOutcome makes what Data returns on the server a reply.
+func shapesDataOutcome(success []byte, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesDataResult{success: success}, nil
+}
+
 // shapesDataReply is the result of Data as a client reads it.
 type shapesDataReply struct {
 	success []byte
@@ -1839,6 +1995,14 @@ func (m *shapesIDResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesIDOutcome makes what ID returns on the server a reply.
+func shapesIDOutcome(success [16]byte, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesIDResult{success: success}, nil
+}
+
 // shapesIDReply is the result of ID as a client reads it.
 type shapesIDReply struct {
 	success [16]byte
@@ -1909,6 +2073,14 @@ func (m *shapesColorResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, int32(m.success))
 	e.EndStruct(outer)
+}
+
+// shapesColorOutcome makes what Color returns on the server a reply.
+func shapesColorOutcome(success kitchen.Color, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesColorResult{success: success}, nil
 }
 
 // shapesColorReply is the result of Color as a client reads it.
@@ -1993,6 +2165,14 @@ func (m *shapesNumbersResult) EncodeThrift(e *codec.Encoder) {
 		e.I32(v)
 	}
 	e.EndStruct(outer)
+}
+
+// shapesNumbersOutcome makes what Numbers returns on the server a reply.
+func shapesNumbersOutcome(success []int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesNumbersResult{success: success}, nil
 }
 
 // shapesNumbersReply is the result of Numbers as a client reads it.
@@ -2081,6 +2261,14 @@ func (m *shapesWordsResult) EncodeThrift(e *codec.Encoder) {
 		e.String(v)
 	}
 	e.EndStruct(outer)
+}
+
+// shapesWordsOutcome makes what Words returns on the server a reply.
+func shapesWordsOutcome(success []string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesWordsResult{success: success}, nil
 }
 
 // shapesWordsReply is the result of Words as a client reads it.
@@ -2175,6 +2363,14 @@ func (m *shapesLatersResult) EncodeThrift(e *codec.Encoder) {
 		v.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
+}
+
+// shapesLatersOutcome makes what Laters returns on the server a reply.
+func shapesLatersOutcome(success map[string]kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesLatersResult{success: success}, nil
 }
 
 // shapesLatersReply is the result of Laters as a client reads it.
@@ -2287,6 +2483,17 @@ func (m *shapesBlobsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesBlobsOutcome makes what Blobs returns on the server a reply.
+func shapesBlobsOutcome(success []struct {
+	Key   []byte
+	Value int32
+}, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shapesBlobsResult{success: success}, nil
+}
+
 // shapesBlobsReply is the result of Blobs as a client reads it.
 type shapesBlobsReply struct {
 	success []struct {
@@ -2378,6 +2585,17 @@ func (m *shapesStructureResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesStructureOutcome makes what Structure returns on the server a reply.
+func shapesStructureOutcome(success *kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Shapes.structure returned no result")
+	}
+	return &shapesStructureResult{success: success}, nil
+}
+
 // shapesStructureReply is the result of Structure as a client reads it.
 type shapesStructureReply struct {
 	success kitchen.Later
@@ -2454,6 +2672,17 @@ func (m *shapesShapeResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// shapesShapeOutcome makes what Shape returns on the server a reply.
+func shapesShapeOutcome(success *kitchen.Shape, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Shapes.shape returned no result")
+	}
+	return &shapesShapeResult{success: success}, nil
+}
+
 // shapesShapeReply is the result of Shape as a client reads it.
 type shapesShapeReply struct {
 	success kitchen.Shape
@@ -2528,6 +2757,17 @@ func (m *shapesNodeResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// shapesNodeOutcome makes what Node returns on the server a reply.
+func shapesNodeOutcome(success *kitchen.Node, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Shapes.node returned no result")
+	}
+	return &shapesNodeResult{success: success}, nil
 }
 
 // shapesNodeReply is the result of Node as a client reads it.
@@ -2611,6 +2851,21 @@ func (m *shapesExceptionalResult) EncodeThrift(e *codec.Encoder) {
 		m.success.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
+}
+
+// shapesExceptionalOutcome makes what Exceptional returns on the server a reply.
+func shapesExceptionalOutcome(success *shared.NotFound, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(shapesExceptionalResult)
+		if errors.As(err, &r.missing) && r.missing != nil {
+			return r, r.missing
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Shapes.exceptional returned no result")
+	}
+	return &shapesExceptionalResult{success: success}, nil
 }
 
 // shapesExceptionalReply is the result of Exceptional as a client reads it.
@@ -2712,6 +2967,17 @@ func (m *shapesTypedefsResult) EncodeThrift(e *codec.Encoder) {
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
 	e.EndStruct(outer)
+}
+
+// shapesTypedefsOutcome makes what Typedefs returns on the server a reply.
+func shapesTypedefsOutcome(success *kitchen.Forward, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Shapes.typedefs returned no result")
+	}
+	return &shapesTypedefsResult{success: success}, nil
 }
 
 // shapesTypedefsReply is the result of Typedefs as a client reads it.
@@ -2831,18 +3097,7 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsFailParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsFailParams)
-					success, err := impl.Fail(ctx, p.how)
-					if err != nil {
-						r := new(callsFailResult)
-						if errors.As(err, &r.busy) && r.busy != nil {
-							return r, r.busy
-						}
-						if errors.As(err, &r.gone) && r.gone != nil {
-							return r, r.gone
-						}
-						return nil, err
-					}
-					return &callsFailResult{success: success}, nil
+					return callsFailOutcome(impl.Fail(ctx, p.how))
 				},
 			},
 			{
@@ -2850,15 +3105,7 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsFailVoidParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsFailVoidParams)
-					err := impl.FailVoid(ctx, p.how)
-					if err != nil {
-						r := new(callsFailVoidResult)
-						if errors.As(err, &r.busy) && r.busy != nil {
-							return r, r.busy
-						}
-						return nil, err
-					}
-					return new(callsFailVoidResult), nil
+					return callsFailVoidOutcome(impl.FailVoid(ctx, p.how))
 				},
 			},
 			{
@@ -2866,18 +3113,7 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsFailStructParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsFailStructParams)
-					success, err := impl.FailStruct(ctx, p.how)
-					if err != nil {
-						r := new(callsFailStructResult)
-						if errors.As(err, &r.busy) && r.busy != nil {
-							return r, r.busy
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Calls.failStruct returned no result")
-					}
-					return &callsFailStructResult{success: success}, nil
+					return callsFailStructOutcome(impl.FailStruct(ctx, p.how))
 				},
 			},
 			{
@@ -2893,44 +3129,28 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsDefaultsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsDefaultsParams)
-					success, err := impl.Defaults(ctx, p.n, p.tags, &p.d, &p.later)
-					if err != nil {
-						return nil, err
-					}
-					return &callsDefaultsResult{success: success}, nil
+					return callsDefaultsOutcome(impl.Defaults(ctx, p.n, p.tags, &p.d, &p.later))
 				},
 			},
 			{
 				Method:  &callsHintsMethod,
 				NewArgs: func() codec.Decodable { return new(callsHintsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Hints(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(callsHintsResult), nil
+					return callsHintsOutcome(impl.Hints(ctx))
 				},
 			},
 			{
 				Method:  &callsMoreHintsMethod,
 				NewArgs: func() codec.Decodable { return new(callsMoreHintsParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.MoreHints(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(callsMoreHintsResult), nil
+					return callsMoreHintsOutcome(impl.MoreHints(ctx))
 				},
 			},
 			{
 				Method:  &callsOldMethod,
 				NewArgs: func() codec.Decodable { return new(callsOldParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Old(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(callsOldResult), nil
+					return callsOldOutcome(impl.Old(ctx))
 				},
 			},
 			{
@@ -2938,15 +3158,83 @@ func NewCallsService(impl Calls) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(callsSparseParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*callsSparseParams)
-					err := impl.Sparse(ctx, p.a, p.b, p.c)
-					if err != nil {
-						return nil, err
-					}
-					return new(callsSparseResult), nil
+					return callsSparseOutcome(impl.Sparse(ctx, p.a, p.b, p.c))
 				},
 			},
 		},
 	}
+}
+
+// CallsFailDeferral is the duty to answer a call of Calls.fail. It may be used from any goroutine, and must be used once.
+type CallsFailDeferral = rpc.DeferralOf[int32]
+
+// DeferCallsFail makes the call of Calls.fail that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsFail(ctx context.Context) (*CallsFailDeferral, error) {
+	return rpc.DeferOf(ctx, &callsFailMethod, callsFailOutcome)
+}
+
+// CallsFailVoidDeferral is the duty to answer a call of Calls.failVoid. It may be used from any goroutine, and must be used once.
+type CallsFailVoidDeferral = rpc.VoidDeferral
+
+// DeferCallsFailVoid makes the call of Calls.failVoid that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsFailVoid(ctx context.Context) (*CallsFailVoidDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsFailVoidMethod, callsFailVoidOutcome)
+}
+
+// CallsFailStructDeferral is the duty to answer a call of Calls.failStruct. It may be used from any goroutine, and must be used once.
+type CallsFailStructDeferral = rpc.DeferralOf[*kitchen.Later]
+
+// DeferCallsFailStruct makes the call of Calls.failStruct that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsFailStruct(ctx context.Context) (*CallsFailStructDeferral, error) {
+	return rpc.DeferOf(ctx, &callsFailStructMethod, callsFailStructOutcome)
+}
+
+// CallsDefaultsDeferral is the duty to answer a call of Calls.defaults. It may be used from any goroutine, and must be used once.
+type CallsDefaultsDeferral = rpc.DeferralOf[string]
+
+// DeferCallsDefaults makes the call of Calls.defaults that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsDefaults(ctx context.Context) (*CallsDefaultsDeferral, error) {
+	return rpc.DeferOf(ctx, &callsDefaultsMethod, callsDefaultsOutcome)
+}
+
+// CallsHintsDeferral is the duty to answer a call of Calls.hints. It may be used from any goroutine, and must be used once.
+type CallsHintsDeferral = rpc.VoidDeferral
+
+// DeferCallsHints makes the call of Calls.hints that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsHints(ctx context.Context) (*CallsHintsDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsHintsMethod, callsHintsOutcome)
+}
+
+// CallsMoreHintsDeferral is the duty to answer a call of Calls.moreHints. It may be used from any goroutine, and must be used once.
+type CallsMoreHintsDeferral = rpc.VoidDeferral
+
+// DeferCallsMoreHints makes the call of Calls.moreHints that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsMoreHints(ctx context.Context) (*CallsMoreHintsDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsMoreHintsMethod, callsMoreHintsOutcome)
+}
+
+// CallsOldDeferral is the duty to answer a call of Calls.old. It may be used from any goroutine, and must be used once.
+type CallsOldDeferral = rpc.VoidDeferral
+
+// DeferCallsOld makes the call of Calls.old that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsOld(ctx context.Context) (*CallsOldDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsOldMethod, callsOldOutcome)
+}
+
+// CallsSparseDeferral is the duty to answer a call of Calls.sparse. It may be used from any goroutine, and must be used once.
+type CallsSparseDeferral = rpc.VoidDeferral
+
+// DeferCallsSparse makes the call of Calls.sparse that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferCallsSparse(ctx context.Context) (*CallsSparseDeferral, error) {
+	return rpc.DeferVoid(ctx, &callsSparseMethod, callsSparseOutcome)
 }
 
 // CallsClient calls a Calls elsewhere. It may be used concurrently.
@@ -3279,6 +3567,21 @@ func (m *callsFailResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsFailOutcome makes what Fail returns on the server a reply.
+func callsFailOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(callsFailResult)
+		if errors.As(err, &r.busy) && r.busy != nil {
+			return r, r.busy
+		}
+		if errors.As(err, &r.gone) && r.gone != nil {
+			return r, r.gone
+		}
+		return nil, err
+	}
+	return &callsFailResult{success: success}, nil
+}
+
 // callsFailReply is the result of Fail as a client reads it.
 type callsFailReply struct {
 	success int32
@@ -3369,6 +3672,18 @@ func (m *callsFailVoidResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsFailVoidOutcome makes what FailVoid returns on the server a reply.
+func callsFailVoidOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(callsFailVoidResult)
+		if errors.As(err, &r.busy) && r.busy != nil {
+			return r, r.busy
+		}
+		return nil, err
+	}
+	return new(callsFailVoidResult), nil
+}
+
 // callsFailVoidReply is the result of FailVoid as a client reads it.
 type callsFailVoidReply struct {
 	busy *Busy
@@ -3441,6 +3756,21 @@ func (m *callsFailStructResult) EncodeThrift(e *codec.Encoder) {
 		m.success.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
+}
+
+// callsFailStructOutcome makes what FailStruct returns on the server a reply.
+func callsFailStructOutcome(success *kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(callsFailStructResult)
+		if errors.As(err, &r.busy) && r.busy != nil {
+			return r, r.busy
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Calls.failStruct returned no result")
+	}
+	return &callsFailStructResult{success: success}, nil
 }
 
 // callsFailStructReply is the result of FailStruct as a client reads it.
@@ -3610,6 +3940,14 @@ func (m *callsDefaultsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsDefaultsOutcome makes what Defaults returns on the server a reply.
+func callsDefaultsOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &callsDefaultsResult{success: success}, nil
+}
+
 // callsDefaultsReply is the result of Defaults as a client reads it.
 type callsDefaultsReply struct {
 	success string
@@ -3669,6 +4007,14 @@ func (m *callsHintsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsHintsOutcome makes what Hints returns on the server a reply.
+func callsHintsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(callsHintsResult), nil
+}
+
 // callsHintsReply is the result of Hints as a client reads it.
 type callsHintsReply struct{}
 
@@ -3707,6 +4053,14 @@ func (m *callsMoreHintsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsMoreHintsOutcome makes what MoreHints returns on the server a reply.
+func callsMoreHintsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(callsMoreHintsResult), nil
+}
+
 // callsMoreHintsReply is the result of MoreHints as a client reads it.
 type callsMoreHintsReply struct{}
 
@@ -3743,6 +4097,14 @@ type callsOldResult struct{}
 func (m *callsOldResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// callsOldOutcome makes what Old returns on the server a reply.
+func callsOldOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(callsOldResult), nil
 }
 
 // callsOldReply is the result of Old as a client reads it.
@@ -3803,6 +4165,14 @@ func (m *callsSparseResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// callsSparseOutcome makes what Sparse returns on the server a reply.
+func callsSparseOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(callsSparseResult), nil
+}
+
 // callsSparseReply is the result of Sparse as a client reads it.
 type callsSparseReply struct{}
 
@@ -3828,11 +4198,13 @@ var (
 		FullName: "Derived.healthy",
 		Retry:    rpc.RetryIdempotent,
 		Priority: rpc.PriorityHigh,
+		Origin:   "Health.healthy",
 	}
 	derivedMiddleMethod = rpc.Method{
 		Service:  "Derived",
 		Name:     "middle",
 		FullName: "Derived.middle",
+		Origin:   "Middle.middle",
 	}
 	derivedOwnMethod = rpc.Method{
 		Service:  "Derived",
@@ -3852,11 +4224,7 @@ func NewDerivedService(impl Derived) *rpc.Service {
 				Method:  &derivedHealthyMethod,
 				NewArgs: func() codec.Decodable { return new(derivedHealthyParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Healthy(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &derivedHealthyResult{success: success}, nil
+					return derivedHealthyOutcome(impl.Healthy(ctx))
 				},
 			},
 			{
@@ -3864,15 +4232,7 @@ func NewDerivedService(impl Derived) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(derivedMiddleParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*derivedMiddleParams)
-					success, err := impl.Middle(ctx, p.v)
-					if err != nil {
-						r := new(derivedMiddleResult)
-						if errors.As(err, &r.gone) && r.gone != nil {
-							return r, r.gone
-						}
-						return nil, err
-					}
-					return &derivedMiddleResult{success: success}, nil
+					return derivedMiddleOutcome(impl.Middle(ctx, p.v))
 				},
 			},
 			{
@@ -3880,18 +4240,38 @@ func NewDerivedService(impl Derived) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(derivedOwnParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*derivedOwnParams)
-					success, err := impl.Own(ctx, &p.v)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Derived.own returned no result")
-					}
-					return &derivedOwnResult{success: success}, nil
+					return derivedOwnOutcome(impl.Own(ctx, &p.v))
 				},
 			},
 		},
 	}
+}
+
+// DerivedHealthyDeferral is the duty to answer a call of Derived.healthy. It may be used from any goroutine, and must be used once.
+type DerivedHealthyDeferral = rpc.DeferralOf[bool]
+
+// DeferDerivedHealthy makes the call of Derived.healthy that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDerivedHealthy(ctx context.Context) (*DerivedHealthyDeferral, error) {
+	return rpc.DeferOf(ctx, &derivedHealthyMethod, derivedHealthyOutcome)
+}
+
+// DerivedMiddleDeferral is the duty to answer a call of Derived.middle. It may be used from any goroutine, and must be used once.
+type DerivedMiddleDeferral = rpc.DeferralOf[string]
+
+// DeferDerivedMiddle makes the call of Derived.middle that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDerivedMiddle(ctx context.Context) (*DerivedMiddleDeferral, error) {
+	return rpc.DeferOf(ctx, &derivedMiddleMethod, derivedMiddleOutcome)
+}
+
+// DerivedOwnDeferral is the duty to answer a call of Derived.own. It may be used from any goroutine, and must be used once.
+type DerivedOwnDeferral = rpc.DeferralOf[*kitchen.Later]
+
+// DeferDerivedOwn makes the call of Derived.own that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDerivedOwn(ctx context.Context) (*DerivedOwnDeferral, error) {
+	return rpc.DeferOf(ctx, &derivedOwnMethod, derivedOwnOutcome)
 }
 
 // DerivedClient calls a Derived elsewhere. It may be used concurrently.
@@ -4034,6 +4414,14 @@ func (m *derivedHealthyResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// derivedHealthyOutcome makes what Healthy returns on the server a reply.
+func derivedHealthyOutcome(success bool, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &derivedHealthyResult{success: success}, nil
+}
+
 // derivedHealthyReply is the result of Healthy as a client reads it.
 type derivedHealthyReply struct {
 	success bool
@@ -4111,6 +4499,18 @@ func (m *derivedMiddleResult) EncodeThrift(e *codec.Encoder) {
 		e.StringField(0, m.success)
 	}
 	e.EndStruct(outer)
+}
+
+// derivedMiddleOutcome makes what Middle returns on the server a reply.
+func derivedMiddleOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(derivedMiddleResult)
+		if errors.As(err, &r.gone) && r.gone != nil {
+			return r, r.gone
+		}
+		return nil, err
+	}
+	return &derivedMiddleResult{success: success}, nil
 }
 
 // derivedMiddleReply is the result of Middle as a client reads it.
@@ -4196,6 +4596,17 @@ func (m *derivedOwnResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// derivedOwnOutcome makes what Own returns on the server a reply.
+func derivedOwnOutcome(success *kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Derived.own returned no result")
+	}
+	return &derivedOwnResult{success: success}, nil
+}
+
 // derivedOwnReply is the result of Own as a client reads it.
 type derivedOwnReply struct {
 	success kitchen.Later
@@ -4241,6 +4652,7 @@ var (
 		FullName: "Middle.healthy",
 		Retry:    rpc.RetryIdempotent,
 		Priority: rpc.PriorityHigh,
+		Origin:   "Health.healthy",
 	}
 	middleMiddleMethod = rpc.Method{
 		Service:  "Middle",
@@ -4260,11 +4672,7 @@ func NewMiddleService(impl Middle) *rpc.Service {
 				Method:  &middleHealthyMethod,
 				NewArgs: func() codec.Decodable { return new(middleHealthyParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Healthy(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &middleHealthyResult{success: success}, nil
+					return middleHealthyOutcome(impl.Healthy(ctx))
 				},
 			},
 			{
@@ -4272,19 +4680,29 @@ func NewMiddleService(impl Middle) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(middleMiddleParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*middleMiddleParams)
-					success, err := impl.Middle(ctx, p.v)
-					if err != nil {
-						r := new(middleMiddleResult)
-						if errors.As(err, &r.gone) && r.gone != nil {
-							return r, r.gone
-						}
-						return nil, err
-					}
-					return &middleMiddleResult{success: success}, nil
+					return middleMiddleOutcome(impl.Middle(ctx, p.v))
 				},
 			},
 		},
 	}
+}
+
+// MiddleHealthyDeferral is the duty to answer a call of Middle.healthy. It may be used from any goroutine, and must be used once.
+type MiddleHealthyDeferral = rpc.DeferralOf[bool]
+
+// DeferMiddleHealthy makes the call of Middle.healthy that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferMiddleHealthy(ctx context.Context) (*MiddleHealthyDeferral, error) {
+	return rpc.DeferOf(ctx, &middleHealthyMethod, middleHealthyOutcome)
+}
+
+// MiddleMiddleDeferral is the duty to answer a call of Middle.middle. It may be used from any goroutine, and must be used once.
+type MiddleMiddleDeferral = rpc.DeferralOf[string]
+
+// DeferMiddleMiddle makes the call of Middle.middle that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferMiddleMiddle(ctx context.Context) (*MiddleMiddleDeferral, error) {
+	return rpc.DeferOf(ctx, &middleMiddleMethod, middleMiddleOutcome)
 }
 
 // MiddleClient calls a Middle elsewhere. It may be used concurrently.
@@ -4393,6 +4811,14 @@ func (m *middleHealthyResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// middleHealthyOutcome makes what Healthy returns on the server a reply.
+func middleHealthyOutcome(success bool, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &middleHealthyResult{success: success}, nil
+}
+
 // middleHealthyReply is the result of Healthy as a client reads it.
 type middleHealthyReply struct {
 	success bool
@@ -4470,6 +4896,18 @@ func (m *middleMiddleResult) EncodeThrift(e *codec.Encoder) {
 		e.StringField(0, m.success)
 	}
 	e.EndStruct(outer)
+}
+
+// middleMiddleOutcome makes what Middle returns on the server a reply.
+func middleMiddleOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(middleMiddleResult)
+		if errors.As(err, &r.gone) && r.gone != nil {
+			return r, r.gone
+		}
+		return nil, err
+	}
+	return &middleMiddleResult{success: success}, nil
 }
 
 // middleMiddleReply is the result of Middle as a client reads it.

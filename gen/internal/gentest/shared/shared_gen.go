@@ -255,15 +255,20 @@ func NewHealthService(impl Health) *rpc.Service {
 				Method:  &healthHealthyMethod,
 				NewArgs: func() codec.Decodable { return new(healthHealthyParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Healthy(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &healthHealthyResult{success: success}, nil
+					return healthHealthyOutcome(impl.Healthy(ctx))
 				},
 			},
 		},
 	}
+}
+
+// HealthHealthyDeferral is the duty to answer a call of Health.healthy. It may be used from any goroutine, and must be used once.
+type HealthHealthyDeferral = rpc.DeferralOf[bool]
+
+// DeferHealthHealthy makes the call of Health.healthy that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferHealthHealthy(ctx context.Context) (*HealthHealthyDeferral, error) {
+	return rpc.DeferOf(ctx, &healthHealthyMethod, healthHealthyOutcome)
 }
 
 // HealthClient calls a Health elsewhere. It may be used concurrently.
@@ -336,6 +341,14 @@ func (m *healthHealthyResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.BoolField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// healthHealthyOutcome makes what Healthy returns on the server a reply.
+func healthHealthyOutcome(success bool, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &healthHealthyResult{success: success}, nil
 }
 
 // healthHealthyReply is the result of Healthy as a client reads it.

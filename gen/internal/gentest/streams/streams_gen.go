@@ -200,15 +200,7 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsDownloadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsDownloadParams)
-					err := impl.Download(ctx, &p.request, streamsDownloadServerStream{s})
-					if err != nil {
-						r := new(streamsDownloadResult)
-						if errors.As(err, &r.refused) && r.refused != nil {
-							return r, r.refused
-						}
-						return nil, err
-					}
-					return new(streamsDownloadResult), nil
+					return streamsDownloadOutcome(impl.Download(ctx, &p.request, streamsDownloadServerStream{s}))
 				},
 			},
 			{
@@ -216,51 +208,28 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsUploadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsUploadParams)
-					success, err := impl.Upload(ctx, p.name, streamsUploadServerStream{s})
-					if err != nil {
-						r := new(streamsUploadResult)
-						if errors.As(err, &r.refused) && r.refused != nil {
-							return r, r.refused
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Streams.upload returned no result")
-					}
-					return &streamsUploadResult{success: success}, nil
+					return streamsUploadOutcome(impl.Upload(ctx, p.name, streamsUploadServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsChatMethod,
 				NewArgs: func() codec.Decodable { return new(streamsChatParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Chat(ctx, streamsChatServerStream{s}, streamsChatServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsChatResult), nil
+					return streamsChatOutcome(impl.Chat(ctx, streamsChatServerStream{s}, streamsChatServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsSwallowMethod,
 				NewArgs: func() codec.Decodable { return new(streamsSwallowParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Swallow(ctx, streamsSwallowServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsSwallowResult), nil
+					return streamsSwallowOutcome(impl.Swallow(ctx, streamsSwallowServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsSumMethod,
 				NewArgs: func() codec.Decodable { return new(streamsSumParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.Sum(ctx, streamsSumServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &streamsSumResult{success: success}, nil
+					return streamsSumOutcome(impl.Sum(ctx, streamsSumServerStream{s}))
 				},
 			},
 			{
@@ -268,55 +237,35 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsReadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsReadParams)
-					err := impl.Read(ctx, p.size, p.out, streamsReadServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsReadResult), nil
+					return streamsReadOutcome(impl.Read(ctx, p.size, p.out, streamsReadServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsWriteMethod,
 				NewArgs: func() codec.Decodable { return new(streamsWriteParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.Write(ctx, streamsWriteServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &streamsWriteResult{success: success}, nil
+					return streamsWriteOutcome(impl.Write(ctx, streamsWriteServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsColorsMethod,
 				NewArgs: func() codec.Decodable { return new(streamsColorsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Colors(ctx, streamsColorsServerStream{s}, streamsColorsServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsColorsResult), nil
+					return streamsColorsOutcome(impl.Colors(ctx, streamsColorsServerStream{s}, streamsColorsServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsFlagsMethod,
 				NewArgs: func() codec.Decodable { return new(streamsFlagsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Flags(ctx, streamsFlagsServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsFlagsResult), nil
+					return streamsFlagsOutcome(impl.Flags(ctx, streamsFlagsServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsIDsMethod,
 				NewArgs: func() codec.Decodable { return new(streamsIDsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.IDs(ctx, streamsIDsServerStream{s}, streamsIDsServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsIDsResult), nil
+					return streamsIDsOutcome(impl.IDs(ctx, streamsIDsServerStream{s}, streamsIDsServerStream{s}))
 				},
 			},
 			{
@@ -324,15 +273,20 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsPlainParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*streamsPlainParams)
-					success, err := impl.Plain(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &streamsPlainResult{success: success}, nil
+					return streamsPlainOutcome(impl.Plain(ctx, p.v))
 				},
 			},
 		},
 	}
+}
+
+// StreamsPlainDeferral is the duty to answer a call of Streams.plain. It may be used from any goroutine, and must be used once.
+type StreamsPlainDeferral = rpc.DeferralOf[string]
+
+// DeferStreamsPlain makes the call of Streams.plain that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferStreamsPlain(ctx context.Context) (*StreamsPlainDeferral, error) {
+	return rpc.DeferOf(ctx, &streamsPlainMethod, streamsPlainOutcome)
 }
 
 // StreamsClient calls a Streams elsewhere. It may be used concurrently.
@@ -784,6 +738,18 @@ func (m *streamsDownloadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsDownloadOutcome makes what Download returns on the server a reply.
+func streamsDownloadOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(streamsDownloadResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		return nil, err
+	}
+	return new(streamsDownloadResult), nil
+}
+
 // streamsDownloadReply is the result of Download as a client reads it.
 type streamsDownloadReply struct {
 	refused *Refused
@@ -868,6 +834,21 @@ func (m *streamsUploadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsUploadOutcome makes what Upload returns on the server a reply.
+func streamsUploadOutcome(success *kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(streamsUploadResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Streams.upload returned no result")
+	}
+	return &streamsUploadResult{success: success}, nil
+}
+
 // streamsUploadReply is the result of Upload as a client reads it.
 type streamsUploadReply struct {
 	success kitchen.Later
@@ -943,6 +924,14 @@ type streamsChatResult struct{}
 func (m *streamsChatResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// streamsChatOutcome makes what Chat returns on the server a reply.
+func streamsChatOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsChatResult), nil
 }
 
 // streamsChatReply is the result of Chat as a client reads it.
@@ -1052,6 +1041,14 @@ func (m *streamsSwallowResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsSwallowOutcome makes what Swallow returns on the server a reply.
+func streamsSwallowOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsSwallowResult), nil
+}
+
 // streamsSwallowReply is the result of Swallow as a client reads it.
 type streamsSwallowReply struct{}
 
@@ -1129,6 +1126,14 @@ func (m *streamsSumResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// streamsSumOutcome makes what Sum returns on the server a reply.
+func streamsSumOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsSumResult{success: success}, nil
 }
 
 // streamsSumReply is the result of Sum as a client reads it.
@@ -1243,6 +1248,14 @@ func (m *streamsReadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsReadOutcome makes what Read returns on the server a reply.
+func streamsReadOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsReadResult), nil
+}
+
 // streamsReadReply is the result of Read as a client reads it.
 type streamsReadReply struct{}
 
@@ -1289,6 +1302,14 @@ func (m *streamsWriteResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// streamsWriteOutcome makes what Write returns on the server a reply.
+func streamsWriteOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsWriteResult{success: success}, nil
 }
 
 // streamsWriteReply is the result of Write as a client reads it.
@@ -1355,6 +1376,14 @@ type streamsColorsResult struct{}
 func (m *streamsColorsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// streamsColorsOutcome makes what Colors returns on the server a reply.
+func streamsColorsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsColorsResult), nil
 }
 
 // streamsColorsReply is the result of Colors as a client reads it.
@@ -1485,6 +1514,14 @@ func (m *streamsFlagsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsFlagsOutcome makes what Flags returns on the server a reply.
+func streamsFlagsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsFlagsResult), nil
+}
+
 // streamsFlagsReply is the result of Flags as a client reads it.
 type streamsFlagsReply struct{}
 
@@ -1555,6 +1592,14 @@ type streamsIDsResult struct{}
 func (m *streamsIDsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// streamsIDsOutcome makes what IDs returns on the server a reply.
+func streamsIDsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsIDsResult), nil
 }
 
 // streamsIDsReply is the result of IDs as a client reads it.
@@ -1650,6 +1695,14 @@ func (m *streamsPlainResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsPlainOutcome makes what Plain returns on the server a reply.
+func streamsPlainOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsPlainResult{success: success}, nil
+}
+
 // streamsPlainReply is the result of Plain as a client reads it.
 type streamsPlainReply struct {
 	success string
@@ -1695,54 +1748,63 @@ var (
 		Name:     "download",
 		FullName: "MoreStreams.download",
 		Stream:   rpc.StreamResult,
+		Origin:   "Streams.download",
 	}
 	moreStreamsUploadMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "upload",
 		FullName: "MoreStreams.upload",
 		Stream:   rpc.StreamArgs,
+		Origin:   "Streams.upload",
 	}
 	moreStreamsChatMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "chat",
 		FullName: "MoreStreams.chat",
 		Stream:   rpc.StreamBoth,
+		Origin:   "Streams.chat",
 	}
 	moreStreamsSwallowMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "swallow",
 		FullName: "MoreStreams.swallow",
 		Stream:   rpc.StreamArgs,
+		Origin:   "Streams.swallow",
 	}
 	moreStreamsSumMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "sum",
 		FullName: "MoreStreams.sum",
 		Stream:   rpc.StreamArgs,
+		Origin:   "Streams.sum",
 	}
 	moreStreamsReadMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "read",
 		FullName: "MoreStreams.read",
 		Stream:   rpc.StreamResult,
+		Origin:   "Streams.read",
 	}
 	moreStreamsWriteMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "write",
 		FullName: "MoreStreams.write",
 		Stream:   rpc.StreamArgs,
+		Origin:   "Streams.write",
 	}
 	moreStreamsColorsMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "colors",
 		FullName: "MoreStreams.colors",
 		Stream:   rpc.StreamBoth,
+		Origin:   "Streams.colors",
 	}
 	moreStreamsFlagsMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "flags",
 		FullName: "MoreStreams.flags",
 		Stream:   rpc.StreamResult,
+		Origin:   "Streams.flags",
 	}
 	moreStreamsIDsMethod = rpc.Method{
 		Service:  "MoreStreams",
@@ -1750,11 +1812,13 @@ var (
 		FullName: "MoreStreams.ids",
 		Stream:   rpc.StreamBoth,
 		Timeout:  5 * time.Second,
+		Origin:   "Streams.ids",
 	}
 	moreStreamsPlainMethod = rpc.Method{
 		Service:  "MoreStreams",
 		Name:     "plain",
 		FullName: "MoreStreams.plain",
+		Origin:   "Streams.plain",
 	}
 	moreStreamsNoiseMethod = rpc.Method{
 		Service:  "MoreStreams",
@@ -1776,15 +1840,7 @@ func NewMoreStreamsService(impl MoreStreams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(moreStreamsDownloadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*moreStreamsDownloadParams)
-					err := impl.Download(ctx, &p.request, moreStreamsDownloadServerStream{s})
-					if err != nil {
-						r := new(moreStreamsDownloadResult)
-						if errors.As(err, &r.refused) && r.refused != nil {
-							return r, r.refused
-						}
-						return nil, err
-					}
-					return new(moreStreamsDownloadResult), nil
+					return moreStreamsDownloadOutcome(impl.Download(ctx, &p.request, moreStreamsDownloadServerStream{s}))
 				},
 			},
 			{
@@ -1792,51 +1848,28 @@ func NewMoreStreamsService(impl MoreStreams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(moreStreamsUploadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*moreStreamsUploadParams)
-					success, err := impl.Upload(ctx, p.name, moreStreamsUploadServerStream{s})
-					if err != nil {
-						r := new(moreStreamsUploadResult)
-						if errors.As(err, &r.refused) && r.refused != nil {
-							return r, r.refused
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "MoreStreams.upload returned no result")
-					}
-					return &moreStreamsUploadResult{success: success}, nil
+					return moreStreamsUploadOutcome(impl.Upload(ctx, p.name, moreStreamsUploadServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsChatMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsChatParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Chat(ctx, moreStreamsChatServerStream{s}, moreStreamsChatServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsChatResult), nil
+					return moreStreamsChatOutcome(impl.Chat(ctx, moreStreamsChatServerStream{s}, moreStreamsChatServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsSwallowMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsSwallowParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Swallow(ctx, moreStreamsSwallowServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsSwallowResult), nil
+					return moreStreamsSwallowOutcome(impl.Swallow(ctx, moreStreamsSwallowServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsSumMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsSumParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.Sum(ctx, moreStreamsSumServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &moreStreamsSumResult{success: success}, nil
+					return moreStreamsSumOutcome(impl.Sum(ctx, moreStreamsSumServerStream{s}))
 				},
 			},
 			{
@@ -1844,55 +1877,35 @@ func NewMoreStreamsService(impl MoreStreams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(moreStreamsReadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*moreStreamsReadParams)
-					err := impl.Read(ctx, p.size, p.out, moreStreamsReadServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsReadResult), nil
+					return moreStreamsReadOutcome(impl.Read(ctx, p.size, p.out, moreStreamsReadServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsWriteMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsWriteParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.Write(ctx, moreStreamsWriteServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &moreStreamsWriteResult{success: success}, nil
+					return moreStreamsWriteOutcome(impl.Write(ctx, moreStreamsWriteServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsColorsMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsColorsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Colors(ctx, moreStreamsColorsServerStream{s}, moreStreamsColorsServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsColorsResult), nil
+					return moreStreamsColorsOutcome(impl.Colors(ctx, moreStreamsColorsServerStream{s}, moreStreamsColorsServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsFlagsMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsFlagsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Flags(ctx, moreStreamsFlagsServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsFlagsResult), nil
+					return moreStreamsFlagsOutcome(impl.Flags(ctx, moreStreamsFlagsServerStream{s}))
 				},
 			},
 			{
 				Method:  &moreStreamsIDsMethod,
 				NewArgs: func() codec.Decodable { return new(moreStreamsIDsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.IDs(ctx, moreStreamsIDsServerStream{s}, moreStreamsIDsServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsIDsResult), nil
+					return moreStreamsIDsOutcome(impl.IDs(ctx, moreStreamsIDsServerStream{s}, moreStreamsIDsServerStream{s}))
 				},
 			},
 			{
@@ -1900,11 +1913,7 @@ func NewMoreStreamsService(impl MoreStreams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(moreStreamsPlainParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*moreStreamsPlainParams)
-					success, err := impl.Plain(ctx, p.v)
-					if err != nil {
-						return nil, err
-					}
-					return &moreStreamsPlainResult{success: success}, nil
+					return moreStreamsPlainOutcome(impl.Plain(ctx, p.v))
 				},
 			},
 			{
@@ -1912,15 +1921,20 @@ func NewMoreStreamsService(impl MoreStreams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(moreStreamsNoiseParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*moreStreamsNoiseParams)
-					err := impl.Noise(ctx, p.n, moreStreamsNoiseServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(moreStreamsNoiseResult), nil
+					return moreStreamsNoiseOutcome(impl.Noise(ctx, p.n, moreStreamsNoiseServerStream{s}))
 				},
 			},
 		},
 	}
+}
+
+// MoreStreamsPlainDeferral is the duty to answer a call of MoreStreams.plain. It may be used from any goroutine, and must be used once.
+type MoreStreamsPlainDeferral = rpc.DeferralOf[string]
+
+// DeferMoreStreamsPlain makes the call of MoreStreams.plain that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferMoreStreamsPlain(ctx context.Context) (*MoreStreamsPlainDeferral, error) {
+	return rpc.DeferOf(ctx, &moreStreamsPlainMethod, moreStreamsPlainOutcome)
 }
 
 // MoreStreamsClient calls a MoreStreams elsewhere. It may be used concurrently.
@@ -2410,6 +2424,18 @@ func (m *moreStreamsDownloadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// moreStreamsDownloadOutcome makes what Download returns on the server a reply.
+func moreStreamsDownloadOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(moreStreamsDownloadResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		return nil, err
+	}
+	return new(moreStreamsDownloadResult), nil
+}
+
 // moreStreamsDownloadReply is the result of Download as a client reads it.
 type moreStreamsDownloadReply struct {
 	refused *Refused
@@ -2494,6 +2520,21 @@ func (m *moreStreamsUploadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// moreStreamsUploadOutcome makes what Upload returns on the server a reply.
+func moreStreamsUploadOutcome(success *kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(moreStreamsUploadResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "MoreStreams.upload returned no result")
+	}
+	return &moreStreamsUploadResult{success: success}, nil
+}
+
 // moreStreamsUploadReply is the result of Upload as a client reads it.
 type moreStreamsUploadReply struct {
 	success kitchen.Later
@@ -2569,6 +2610,14 @@ type moreStreamsChatResult struct{}
 func (m *moreStreamsChatResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// moreStreamsChatOutcome makes what Chat returns on the server a reply.
+func moreStreamsChatOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsChatResult), nil
 }
 
 // moreStreamsChatReply is the result of Chat as a client reads it.
@@ -2678,6 +2727,14 @@ func (m *moreStreamsSwallowResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// moreStreamsSwallowOutcome makes what Swallow returns on the server a reply.
+func moreStreamsSwallowOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsSwallowResult), nil
+}
+
 // moreStreamsSwallowReply is the result of Swallow as a client reads it.
 type moreStreamsSwallowReply struct{}
 
@@ -2755,6 +2812,14 @@ func (m *moreStreamsSumResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// moreStreamsSumOutcome makes what Sum returns on the server a reply.
+func moreStreamsSumOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &moreStreamsSumResult{success: success}, nil
 }
 
 // moreStreamsSumReply is the result of Sum as a client reads it.
@@ -2869,6 +2934,14 @@ func (m *moreStreamsReadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// moreStreamsReadOutcome makes what Read returns on the server a reply.
+func moreStreamsReadOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsReadResult), nil
+}
+
 // moreStreamsReadReply is the result of Read as a client reads it.
 type moreStreamsReadReply struct{}
 
@@ -2915,6 +2988,14 @@ func (m *moreStreamsWriteResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// moreStreamsWriteOutcome makes what Write returns on the server a reply.
+func moreStreamsWriteOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &moreStreamsWriteResult{success: success}, nil
 }
 
 // moreStreamsWriteReply is the result of Write as a client reads it.
@@ -2981,6 +3062,14 @@ type moreStreamsColorsResult struct{}
 func (m *moreStreamsColorsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// moreStreamsColorsOutcome makes what Colors returns on the server a reply.
+func moreStreamsColorsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsColorsResult), nil
 }
 
 // moreStreamsColorsReply is the result of Colors as a client reads it.
@@ -3111,6 +3200,14 @@ func (m *moreStreamsFlagsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// moreStreamsFlagsOutcome makes what Flags returns on the server a reply.
+func moreStreamsFlagsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsFlagsResult), nil
+}
+
 // moreStreamsFlagsReply is the result of Flags as a client reads it.
 type moreStreamsFlagsReply struct{}
 
@@ -3181,6 +3278,14 @@ type moreStreamsIDsResult struct{}
 func (m *moreStreamsIDsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// moreStreamsIDsOutcome makes what IDs returns on the server a reply.
+func moreStreamsIDsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsIDsResult), nil
 }
 
 // moreStreamsIDsReply is the result of IDs as a client reads it.
@@ -3276,6 +3381,14 @@ func (m *moreStreamsPlainResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// moreStreamsPlainOutcome makes what Plain returns on the server a reply.
+func moreStreamsPlainOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &moreStreamsPlainResult{success: success}, nil
+}
+
 // moreStreamsPlainReply is the result of Plain as a client reads it.
 type moreStreamsPlainReply struct {
 	success string
@@ -3343,6 +3456,14 @@ type moreStreamsNoiseResult struct{}
 func (m *moreStreamsNoiseResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// moreStreamsNoiseOutcome makes what Noise returns on the server a reply.
+func moreStreamsNoiseOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(moreStreamsNoiseResult), nil
 }
 
 // moreStreamsNoiseReply is the result of Noise as a client reads it.

@@ -214,15 +214,20 @@ func NewBaseService(impl Base) *rpc.Service {
 				Method:  &baseWhoamiMethod,
 				NewArgs: func() codec.Decodable { return new(baseWhoamiParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Whoami(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &baseWhoamiResult{success: success}, nil
+					return baseWhoamiOutcome(impl.Whoami(ctx))
 				},
 			},
 		},
 	}
+}
+
+// BaseWhoamiDeferral is the duty to answer a call of Base.whoami. It may be used from any goroutine, and must be used once.
+type BaseWhoamiDeferral = rpc.DeferralOf[string]
+
+// DeferBaseWhoami makes the call of Base.whoami that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferBaseWhoami(ctx context.Context) (*BaseWhoamiDeferral, error) {
+	return rpc.DeferOf(ctx, &baseWhoamiMethod, baseWhoamiOutcome)
 }
 
 // BaseClient calls a Base elsewhere. It may be used concurrently.
@@ -297,6 +302,14 @@ func (m *baseWhoamiResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// baseWhoamiOutcome makes what Whoami returns on the server a reply.
+func baseWhoamiOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &baseWhoamiResult{success: success}, nil
+}
+
 // baseWhoamiReply is the result of Whoami as a client reads it.
 type baseWhoamiReply struct {
 	success string
@@ -359,6 +372,7 @@ var (
 		Service:  "Echo",
 		Name:     "whoami",
 		FullName: "Echo.whoami",
+		Origin:   "Base.whoami",
 	}
 	echoEchoMethod = rpc.Method{
 		Service:  "Echo",
@@ -432,11 +446,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				Method:  &echoWhoamiMethod,
 				NewArgs: func() codec.Decodable { return new(echoWhoamiParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Whoami(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &echoWhoamiResult{success: success}, nil
+					return echoWhoamiOutcome(impl.Whoami(ctx))
 				},
 			},
 			{
@@ -444,14 +454,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoEchoParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoEchoParams)
-					success, err := impl.Echo(ctx, &p.msg)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
-					}
-					return &echoEchoResult{success: success}, nil
+					return echoEchoOutcome(impl.Echo(ctx, &p.msg))
 				},
 			},
 			{
@@ -459,11 +462,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoSlowParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoSlowParams)
-					success, err := impl.Slow(ctx, p.name)
-					if err != nil {
-						return nil, err
-					}
-					return &echoSlowResult{success: success}, nil
+					return echoSlowOutcome(impl.Slow(ctx, p.name))
 				},
 			},
 			{
@@ -471,11 +470,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoExplodeParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoExplodeParams)
-					success, err := impl.Explode(ctx, p.reason)
-					if err != nil {
-						return nil, err
-					}
-					return &echoExplodeResult{success: success}, nil
+					return echoExplodeOutcome(impl.Explode(ctx, p.reason))
 				},
 			},
 			{
@@ -491,15 +486,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoRefuseParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoRefuseParams)
-					success, err := impl.Refuse(ctx, p.code)
-					if err != nil {
-						r := new(echoRefuseResult)
-						if errors.As(err, &r.refused) && r.refused != nil {
-							return r, r.refused
-						}
-						return nil, err
-					}
-					return &echoRefuseResult{success: success}, nil
+					return echoRefuseOutcome(impl.Refuse(ctx, p.code))
 				},
 			},
 			{
@@ -507,11 +494,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoBigParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoBigParams)
-					success, err := impl.Big(ctx, p.size)
-					if err != nil {
-						return nil, err
-					}
-					return &echoBigResult{success: success}, nil
+					return echoBigOutcome(impl.Big(ctx, p.size))
 				},
 			},
 			{
@@ -519,11 +502,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoPlainParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoPlainParams)
-					success, err := impl.Plain(ctx, p.size)
-					if err != nil {
-						return nil, err
-					}
-					return &echoPlainResult{success: success}, nil
+					return echoPlainOutcome(impl.Plain(ctx, p.size))
 				},
 			},
 			{
@@ -531,11 +510,7 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoPackedParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoPackedParams)
-					success, err := impl.Packed(ctx, p.text)
-					if err != nil {
-						return nil, err
-					}
-					return &echoPackedResult{success: success}, nil
+					return echoPackedOutcome(impl.Packed(ctx, p.text))
 				},
 			},
 			{
@@ -543,40 +518,124 @@ func NewEchoService(impl Echo) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(echoDepthParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*echoDepthParams)
-					success, err := impl.Depth(ctx, &p.node)
-					if err != nil {
-						return nil, err
-					}
-					return &echoDepthResult{success: success}, nil
+					return echoDepthOutcome(impl.Depth(ctx, &p.node))
 				},
 			},
 			{
 				Method:  &echoLeftMethod,
 				NewArgs: func() codec.Decodable { return new(echoLeftParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Left(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &echoLeftResult{success: success}, nil
+					return echoLeftOutcome(impl.Left(ctx))
 				},
 			},
 			{
 				Method:  &echoRingMethod,
 				NewArgs: func() codec.Decodable { return new(echoRingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Ring(ctx)
-					if err != nil {
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Echo.ring returned no result")
-					}
-					return &echoRingResult{success: success}, nil
+					return echoRingOutcome(impl.Ring(ctx))
 				},
 			},
 		},
 	}
+}
+
+// EchoWhoamiDeferral is the duty to answer a call of Echo.whoami. It may be used from any goroutine, and must be used once.
+type EchoWhoamiDeferral = rpc.DeferralOf[string]
+
+// DeferEchoWhoami makes the call of Echo.whoami that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoWhoami(ctx context.Context) (*EchoWhoamiDeferral, error) {
+	return rpc.DeferOf(ctx, &echoWhoamiMethod, echoWhoamiOutcome)
+}
+
+// EchoEchoDeferral is the duty to answer a call of Echo.echo. It may be used from any goroutine, and must be used once.
+type EchoEchoDeferral = rpc.DeferralOf[*Msg]
+
+// DeferEchoEcho makes the call of Echo.echo that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoEcho(ctx context.Context) (*EchoEchoDeferral, error) {
+	return rpc.DeferOf(ctx, &echoEchoMethod, echoEchoOutcome)
+}
+
+// EchoSlowDeferral is the duty to answer a call of Echo.slow. It may be used from any goroutine, and must be used once.
+type EchoSlowDeferral = rpc.DeferralOf[string]
+
+// DeferEchoSlow makes the call of Echo.slow that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoSlow(ctx context.Context) (*EchoSlowDeferral, error) {
+	return rpc.DeferOf(ctx, &echoSlowMethod, echoSlowOutcome)
+}
+
+// EchoExplodeDeferral is the duty to answer a call of Echo.explode. It may be used from any goroutine, and must be used once.
+type EchoExplodeDeferral = rpc.DeferralOf[int32]
+
+// DeferEchoExplode makes the call of Echo.explode that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoExplode(ctx context.Context) (*EchoExplodeDeferral, error) {
+	return rpc.DeferOf(ctx, &echoExplodeMethod, echoExplodeOutcome)
+}
+
+// EchoRefuseDeferral is the duty to answer a call of Echo.refuse. It may be used from any goroutine, and must be used once.
+type EchoRefuseDeferral = rpc.DeferralOf[string]
+
+// DeferEchoRefuse makes the call of Echo.refuse that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoRefuse(ctx context.Context) (*EchoRefuseDeferral, error) {
+	return rpc.DeferOf(ctx, &echoRefuseMethod, echoRefuseOutcome)
+}
+
+// EchoBigDeferral is the duty to answer a call of Echo.big. It may be used from any goroutine, and must be used once.
+type EchoBigDeferral = rpc.DeferralOf[[]byte]
+
+// DeferEchoBig makes the call of Echo.big that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoBig(ctx context.Context) (*EchoBigDeferral, error) {
+	return rpc.DeferOf(ctx, &echoBigMethod, echoBigOutcome)
+}
+
+// EchoPlainDeferral is the duty to answer a call of Echo.plain. It may be used from any goroutine, and must be used once.
+type EchoPlainDeferral = rpc.DeferralOf[string]
+
+// DeferEchoPlain makes the call of Echo.plain that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoPlain(ctx context.Context) (*EchoPlainDeferral, error) {
+	return rpc.DeferOf(ctx, &echoPlainMethod, echoPlainOutcome)
+}
+
+// EchoPackedDeferral is the duty to answer a call of Echo.packed. It may be used from any goroutine, and must be used once.
+type EchoPackedDeferral = rpc.DeferralOf[string]
+
+// DeferEchoPacked makes the call of Echo.packed that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoPacked(ctx context.Context) (*EchoPackedDeferral, error) {
+	return rpc.DeferOf(ctx, &echoPackedMethod, echoPackedOutcome)
+}
+
+// EchoDepthDeferral is the duty to answer a call of Echo.depth. It may be used from any goroutine, and must be used once.
+type EchoDepthDeferral = rpc.DeferralOf[int32]
+
+// DeferEchoDepth makes the call of Echo.depth that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoDepth(ctx context.Context) (*EchoDepthDeferral, error) {
+	return rpc.DeferOf(ctx, &echoDepthMethod, echoDepthOutcome)
+}
+
+// EchoLeftDeferral is the duty to answer a call of Echo.left. It may be used from any goroutine, and must be used once.
+type EchoLeftDeferral = rpc.DeferralOf[int64]
+
+// DeferEchoLeft makes the call of Echo.left that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoLeft(ctx context.Context) (*EchoLeftDeferral, error) {
+	return rpc.DeferOf(ctx, &echoLeftMethod, echoLeftOutcome)
+}
+
+// EchoRingDeferral is the duty to answer a call of Echo.ring. It may be used from any goroutine, and must be used once.
+type EchoRingDeferral = rpc.DeferralOf[*Node]
+
+// DeferEchoRing makes the call of Echo.ring that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferEchoRing(ctx context.Context) (*EchoRingDeferral, error) {
+	return rpc.DeferOf(ctx, &echoRingMethod, echoRingOutcome)
 }
 
 // EchoClient calls an Echo elsewhere. It may be used concurrently.
@@ -1014,6 +1073,14 @@ func (m *echoWhoamiResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoWhoamiOutcome makes what Whoami returns on the server a reply.
+func echoWhoamiOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoWhoamiResult{success: success}, nil
+}
+
 // echoWhoamiReply is the result of Whoami as a client reads it.
 type echoWhoamiReply struct {
 	success string
@@ -1090,6 +1157,17 @@ func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoEchoOutcome makes what Echo returns on the server a reply.
+func echoEchoOutcome(success *Msg, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
+	}
+	return &echoEchoResult{success: success}, nil
+}
+
 // echoEchoReply is the result of Echo as a client reads it.
 type echoEchoReply struct {
 	success Msg
@@ -1162,6 +1240,14 @@ func (m *echoSlowResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoSlowOutcome makes what Slow returns on the server a reply.
+func echoSlowOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoSlowResult{success: success}, nil
+}
+
 // echoSlowReply is the result of Slow as a client reads it.
 type echoSlowReply struct {
 	success string
@@ -1232,6 +1318,14 @@ func (m *echoExplodeResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I32Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// echoExplodeOutcome makes what Explode returns on the server a reply.
+func echoExplodeOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoExplodeResult{success: success}, nil
 }
 
 // echoExplodeReply is the result of Explode as a client reads it.
@@ -1342,6 +1436,18 @@ func (m *echoRefuseResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoRefuseOutcome makes what Refuse returns on the server a reply.
+func echoRefuseOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(echoRefuseResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		return nil, err
+	}
+	return &echoRefuseResult{success: success}, nil
+}
+
 // echoRefuseReply is the result of Refuse as a client reads it.
 type echoRefuseReply struct {
 	success string
@@ -1421,6 +1527,14 @@ func (m *echoBigResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoBigOutcome makes what Big returns on the server a reply.
+func echoBigOutcome(success []byte, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoBigResult{success: success}, nil
+}
+
 // echoBigReply is the result of Big as a client reads it.
 type echoBigReply struct {
 	success []byte
@@ -1493,6 +1607,14 @@ func (m *echoPlainResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoPlainOutcome makes what Plain returns on the server a reply.
+func echoPlainOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoPlainResult{success: success}, nil
+}
+
 // echoPlainReply is the result of Plain as a client reads it.
 type echoPlainReply struct {
 	success string
@@ -1563,6 +1685,14 @@ func (m *echoPackedResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// echoPackedOutcome makes what Packed returns on the server a reply.
+func echoPackedOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoPackedResult{success: success}, nil
 }
 
 // echoPackedReply is the result of Packed as a client reads it.
@@ -1640,6 +1770,14 @@ func (m *echoDepthResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoDepthOutcome makes what Depth returns on the server a reply.
+func echoDepthOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoDepthResult{success: success}, nil
+}
+
 // echoDepthReply is the result of Depth as a client reads it.
 type echoDepthReply struct {
 	success int32
@@ -1700,6 +1838,14 @@ func (m *echoLeftResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// echoLeftOutcome makes what Left returns on the server a reply.
+func echoLeftOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &echoLeftResult{success: success}, nil
 }
 
 // echoLeftReply is the result of Left as a client reads it.
@@ -1765,6 +1911,17 @@ func (m *echoRingResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// echoRingOutcome makes what Ring returns on the server a reply.
+func echoRingOutcome(success *Node, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Echo.ring returned no result")
+	}
+	return &echoRingResult{success: success}, nil
+}
+
 // echoRingReply is the result of Ring as a client reads it.
 type echoRingReply struct {
 	success Node
@@ -1826,11 +1983,7 @@ func NewClockService(impl Clock) *rpc.Service {
 				Method:  &clockWhoamiMethod,
 				NewArgs: func() codec.Decodable { return new(clockWhoamiParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					success, err := impl.Whoami(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return &clockWhoamiResult{success: success}, nil
+					return clockWhoamiOutcome(impl.Whoami(ctx))
 				},
 			},
 			{
@@ -1838,15 +1991,29 @@ func NewClockService(impl Clock) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(clockTicksParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*clockTicksParams)
-					success, err := impl.Ticks(ctx, p.add)
-					if err != nil {
-						return nil, err
-					}
-					return &clockTicksResult{success: success}, nil
+					return clockTicksOutcome(impl.Ticks(ctx, p.add))
 				},
 			},
 		},
 	}
+}
+
+// ClockWhoamiDeferral is the duty to answer a call of Clock.whoami. It may be used from any goroutine, and must be used once.
+type ClockWhoamiDeferral = rpc.DeferralOf[string]
+
+// DeferClockWhoami makes the call of Clock.whoami that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferClockWhoami(ctx context.Context) (*ClockWhoamiDeferral, error) {
+	return rpc.DeferOf(ctx, &clockWhoamiMethod, clockWhoamiOutcome)
+}
+
+// ClockTicksDeferral is the duty to answer a call of Clock.ticks. It may be used from any goroutine, and must be used once.
+type ClockTicksDeferral = rpc.DeferralOf[int64]
+
+// DeferClockTicks makes the call of Clock.ticks that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferClockTicks(ctx context.Context) (*ClockTicksDeferral, error) {
+	return rpc.DeferOf(ctx, &clockTicksMethod, clockTicksOutcome)
 }
 
 // ClockClient calls a Clock elsewhere. It may be used concurrently.
@@ -1955,6 +2122,14 @@ func (m *clockWhoamiResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// clockWhoamiOutcome makes what Whoami returns on the server a reply.
+func clockWhoamiOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &clockWhoamiResult{success: success}, nil
+}
+
 // clockWhoamiReply is the result of Whoami as a client reads it.
 type clockWhoamiReply struct {
 	success string
@@ -2025,6 +2200,14 @@ func (m *clockTicksResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// clockTicksOutcome makes what Ticks returns on the server a reply.
+func clockTicksOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &clockTicksResult{success: success}, nil
 }
 
 // clockTicksReply is the result of Ticks as a client reads it.

@@ -165,11 +165,7 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsDownloadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsDownloadParams)
-					err := impl.Download(ctx, p.count, p.size, streamsDownloadServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsDownloadResult), nil
+					return streamsDownloadOutcome(impl.Download(ctx, p.count, p.size, streamsDownloadServerStream{s}))
 				},
 			},
 			{
@@ -177,22 +173,14 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsUploadParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsUploadParams)
-					success, err := impl.Upload(ctx, p.name, streamsUploadServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &streamsUploadResult{success: success}, nil
+					return streamsUploadOutcome(impl.Upload(ctx, p.name, streamsUploadServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsChatMethod,
 				NewArgs: func() codec.Decodable { return new(streamsChatParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					err := impl.Chat(ctx, streamsChatServerStream{s}, streamsChatServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsChatResult), nil
+					return streamsChatOutcome(impl.Chat(ctx, streamsChatServerStream{s}, streamsChatServerStream{s}))
 				},
 			},
 			{
@@ -200,15 +188,7 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsItemsParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsItemsParams)
-					err := impl.Items(ctx, p.n, p.how, streamsItemsServerStream{s})
-					if err != nil {
-						r := new(streamsItemsResult)
-						if errors.As(err, &r.refused) && r.refused != nil {
-							return r, r.refused
-						}
-						return nil, err
-					}
-					return new(streamsItemsResult), nil
+					return streamsItemsOutcome(impl.Items(ctx, p.n, p.how, streamsItemsServerStream{s}))
 				},
 			},
 			{
@@ -216,22 +196,14 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsHoldParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsHoldParams)
-					err := impl.Hold(ctx, p.name, streamsHoldServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return new(streamsHoldResult), nil
+					return streamsHoldOutcome(impl.Hold(ctx, p.name, streamsHoldServerStream{s}))
 				},
 			},
 			{
 				Method:  &streamsSumMethod,
 				NewArgs: func() codec.Decodable { return new(streamsSumParams) },
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
-					success, err := impl.Sum(ctx, streamsSumServerStream{s})
-					if err != nil {
-						return nil, err
-					}
-					return &streamsSumResult{success: success}, nil
+					return streamsSumOutcome(impl.Sum(ctx, streamsSumServerStream{s}))
 				},
 			},
 			{
@@ -239,15 +211,20 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(streamsPingParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*streamsPingParams)
-					success, err := impl.Ping(ctx, p.text)
-					if err != nil {
-						return nil, err
-					}
-					return &streamsPingResult{success: success}, nil
+					return streamsPingOutcome(impl.Ping(ctx, p.text))
 				},
 			},
 		},
 	}
+}
+
+// StreamsPingDeferral is the duty to answer a call of Streams.ping. It may be used from any goroutine, and must be used once.
+type StreamsPingDeferral = rpc.DeferralOf[string]
+
+// DeferStreamsPing makes the call of Streams.ping that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferStreamsPing(ctx context.Context) (*StreamsPingDeferral, error) {
+	return rpc.DeferOf(ctx, &streamsPingMethod, streamsPingOutcome)
 }
 
 // StreamsClient calls a Streams elsewhere. It may be used concurrently.
@@ -538,6 +515,14 @@ func (m *streamsDownloadResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsDownloadOutcome makes what Download returns on the server a reply.
+func streamsDownloadOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsDownloadResult), nil
+}
+
 // streamsDownloadReply is the result of Download as a client reads it.
 type streamsDownloadReply struct{}
 
@@ -594,6 +579,14 @@ func (m *streamsUploadResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// streamsUploadOutcome makes what Upload returns on the server a reply.
+func streamsUploadOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsUploadResult{success: success}, nil
 }
 
 // streamsUploadReply is the result of Upload as a client reads it.
@@ -660,6 +653,14 @@ type streamsChatResult struct{}
 func (m *streamsChatResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// streamsChatOutcome makes what Chat returns on the server a reply.
+func streamsChatOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsChatResult), nil
 }
 
 // streamsChatReply is the result of Chat as a client reads it.
@@ -791,6 +792,18 @@ func (m *streamsItemsResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsItemsOutcome makes what Items returns on the server a reply.
+func streamsItemsOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(streamsItemsResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		return nil, err
+	}
+	return new(streamsItemsResult), nil
+}
+
 // streamsItemsReply is the result of Items as a client reads it.
 type streamsItemsReply struct {
 	refused *Refused
@@ -864,6 +877,14 @@ func (m *streamsHoldResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// streamsHoldOutcome makes what Hold returns on the server a reply.
+func streamsHoldOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(streamsHoldResult), nil
+}
+
 // streamsHoldReply is the result of Hold as a client reads it.
 type streamsHoldReply struct{}
 
@@ -910,6 +931,14 @@ func (m *streamsSumResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(0, m.success)
 	e.EndStruct(outer)
+}
+
+// streamsSumOutcome makes what Sum returns on the server a reply.
+func streamsSumOutcome(success int64, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsSumResult{success: success}, nil
 }
 
 // streamsSumReply is the result of Sum as a client reads it.
@@ -1020,6 +1049,14 @@ func (m *streamsPingResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// streamsPingOutcome makes what Ping returns on the server a reply.
+func streamsPingOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsPingResult{success: success}, nil
 }
 
 // streamsPingReply is the result of Ping as a client reads it.

@@ -505,21 +505,7 @@ func NewDirectoryService(impl Directory) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(directoryUpdateParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*directoryUpdateParams)
-					success, err := impl.Update(ctx, &p.person, p.dryRun, &p.options)
-					if err != nil {
-						r := new(directoryUpdateResult)
-						if errors.As(err, &r.denied) && r.denied != nil {
-							return r, r.denied
-						}
-						if errors.As(err, &r.locked) && r.locked != nil {
-							return r, r.locked
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Directory.update returned no result")
-					}
-					return &directoryUpdateResult{success: success}, nil
+					return directoryUpdateOutcome(impl.Update(ctx, &p.person, p.dryRun, &p.options))
 				},
 			},
 			{
@@ -527,26 +513,45 @@ func NewDirectoryService(impl Directory) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(directoryFindParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*directoryFindParams)
-					success, err := impl.Find(ctx, p.name, p.limit)
-					if err != nil {
-						return nil, err
-					}
-					return &directoryFindResult{success: success}, nil
+					return directoryFindOutcome(impl.Find(ctx, p.name, p.limit))
 				},
 			},
 			{
 				Method:  &directoryRemovedMethod,
 				NewArgs: func() codec.Decodable { return new(directoryRemovedParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
-					err := impl.Removed(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return new(directoryRemovedResult), nil
+					return directoryRemovedOutcome(impl.Removed(ctx))
 				},
 			},
 		},
 	}
+}
+
+// DirectoryUpdateDeferral is the duty to answer a call of Directory.update. It may be used from any goroutine, and must be used once.
+type DirectoryUpdateDeferral = rpc.DeferralOf[*Person]
+
+// DeferDirectoryUpdate makes the call of Directory.update that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDirectoryUpdate(ctx context.Context) (*DirectoryUpdateDeferral, error) {
+	return rpc.DeferOf(ctx, &directoryUpdateMethod, directoryUpdateOutcome)
+}
+
+// DirectoryFindDeferral is the duty to answer a call of Directory.find. It may be used from any goroutine, and must be used once.
+type DirectoryFindDeferral = rpc.DeferralOf[string]
+
+// DeferDirectoryFind makes the call of Directory.find that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDirectoryFind(ctx context.Context) (*DirectoryFindDeferral, error) {
+	return rpc.DeferOf(ctx, &directoryFindMethod, directoryFindOutcome)
+}
+
+// DirectoryRemovedDeferral is the duty to answer a call of Directory.removed. It may be used from any goroutine, and must be used once.
+type DirectoryRemovedDeferral = rpc.VoidDeferral
+
+// DeferDirectoryRemoved makes the call of Directory.removed that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDirectoryRemoved(ctx context.Context) (*DirectoryRemovedDeferral, error) {
+	return rpc.DeferVoid(ctx, &directoryRemovedMethod, directoryRemovedOutcome)
 }
 
 // DirectoryClient calls a Directory elsewhere. It may be used concurrently.
@@ -721,6 +726,24 @@ func (m *directoryUpdateResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// directoryUpdateOutcome makes what Update returns on the server a reply.
+func directoryUpdateOutcome(success *Person, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(directoryUpdateResult)
+		if errors.As(err, &r.denied) && r.denied != nil {
+			return r, r.denied
+		}
+		if errors.As(err, &r.locked) && r.locked != nil {
+			return r, r.locked
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Directory.update returned no result")
+	}
+	return &directoryUpdateResult{success: success}, nil
+}
+
 // directoryUpdateReply is the result of Update as a client reads it.
 type directoryUpdateReply struct {
 	success Person
@@ -813,6 +836,14 @@ func (m *directoryFindResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// directoryFindOutcome makes what Find returns on the server a reply.
+func directoryFindOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &directoryFindResult{success: success}, nil
+}
+
 // directoryFindReply is the result of Find as a client reads it.
 type directoryFindReply struct {
 	success string
@@ -870,6 +901,14 @@ type directoryRemovedResult struct{}
 func (m *directoryRemovedResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.EndStruct(outer)
+}
+
+// directoryRemovedOutcome makes what Removed returns on the server a reply.
+func directoryRemovedOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return new(directoryRemovedResult), nil
 }
 
 // directoryRemovedReply is the result of Removed as a client reads it.

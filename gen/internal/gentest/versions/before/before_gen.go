@@ -359,18 +359,7 @@ func NewDirectoryService(impl Directory) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(directoryUpdateParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*directoryUpdateParams)
-					success, err := impl.Update(ctx, &p.person)
-					if err != nil {
-						r := new(directoryUpdateResult)
-						if errors.As(err, &r.denied) && r.denied != nil {
-							return r, r.denied
-						}
-						return nil, err
-					}
-					if success == nil {
-						return nil, rpc.NewError(rpc.Internal, "Directory.update returned no result")
-					}
-					return &directoryUpdateResult{success: success}, nil
+					return directoryUpdateOutcome(impl.Update(ctx, &p.person))
 				},
 			},
 			{
@@ -378,15 +367,29 @@ func NewDirectoryService(impl Directory) *rpc.Service {
 				NewArgs: func() codec.Decodable { return new(directoryFindParams) },
 				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 					p := args.(*directoryFindParams)
-					success, err := impl.Find(ctx, p.name)
-					if err != nil {
-						return nil, err
-					}
-					return &directoryFindResult{success: success}, nil
+					return directoryFindOutcome(impl.Find(ctx, p.name))
 				},
 			},
 		},
 	}
+}
+
+// DirectoryUpdateDeferral is the duty to answer a call of Directory.update. It may be used from any goroutine, and must be used once.
+type DirectoryUpdateDeferral = rpc.DeferralOf[*Person]
+
+// DeferDirectoryUpdate makes the call of Directory.update that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDirectoryUpdate(ctx context.Context) (*DirectoryUpdateDeferral, error) {
+	return rpc.DeferOf(ctx, &directoryUpdateMethod, directoryUpdateOutcome)
+}
+
+// DirectoryFindDeferral is the duty to answer a call of Directory.find. It may be used from any goroutine, and must be used once.
+type DirectoryFindDeferral = rpc.DeferralOf[string]
+
+// DeferDirectoryFind makes the call of Directory.find that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferDirectoryFind(ctx context.Context) (*DirectoryFindDeferral, error) {
+	return rpc.DeferOf(ctx, &directoryFindMethod, directoryFindOutcome)
 }
 
 // DirectoryClient calls a Directory elsewhere. It may be used concurrently.
@@ -517,6 +520,21 @@ func (m *directoryUpdateResult) EncodeThrift(e *codec.Encoder) {
 	e.EndStruct(outer)
 }
 
+// directoryUpdateOutcome makes what Update returns on the server a reply.
+func directoryUpdateOutcome(success *Person, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(directoryUpdateResult)
+		if errors.As(err, &r.denied) && r.denied != nil {
+			return r, r.denied
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Directory.update returned no result")
+	}
+	return &directoryUpdateResult{success: success}, nil
+}
+
 // directoryUpdateReply is the result of Update as a client reads it.
 type directoryUpdateReply struct {
 	success Person
@@ -594,6 +612,14 @@ func (m *directoryFindResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.StringField(0, m.success)
 	e.EndStruct(outer)
+}
+
+// directoryFindOutcome makes what Find returns on the server a reply.
+func directoryFindOutcome(success string, err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &directoryFindResult{success: success}, nil
 }
 
 // directoryFindReply is the result of Find as a client reads it.
