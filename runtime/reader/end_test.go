@@ -127,3 +127,26 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A GoAway that says why the connection ends is the last one, whatever else ends it. Calls that were read before are still
+// dispatched: they count as taken.
+func TestNothingBehindAFarewell(t *testing.T) {
+	b := newBench(t, nil)
+	err := b.session.Feed(slices.Concat(preamble(), nativeCall(t, 1, "", nil), nativeCall(t, 1, "", nil)))
+	var broken *wire.ConnError
+	if !errors.As(err, &broken) {
+		t.Fatal(err)
+	}
+	b.session.Drain()
+	b.session.Drain()
+	if g := b.goAways(); len(g) != 1 || g[0].Code != rpc.InvalidArgument || g[0].Last != 1 {
+		t.Errorf("told %+v", g)
+	}
+	if len(b.calls) != 1 {
+		t.Fatalf("%d calls were dispatched", len(b.calls))
+	}
+	b.answer(b.calls[0])
+	if len(b.replies) != 1 || b.session.Outstanding() != 0 {
+		t.Errorf("%d replies, %d calls outstanding", len(b.replies), b.session.Outstanding())
+	}
+}

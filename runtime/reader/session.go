@@ -84,7 +84,7 @@ func (s *Session) Feed(b []byte) error {
 	before := s.frames
 	err := s.proto.feed(s, b)
 	if err != nil {
-		s.proto.farewell(s, err)
+		s.farewell(err)
 	}
 	switch {
 	case !s.proto.partial():
@@ -118,9 +118,17 @@ func (s *Session) complete() { s.frames++ }
 func (s *Session) Check(now time.Time) error {
 	err := s.overdue(now)
 	if err != nil {
-		s.proto.farewell(s, err)
+		s.farewell(err)
 	}
 	return err
+}
+
+// farewell tells the peer why the connection ends. A Drain that comes later has nothing to add.
+func (s *Session) farewell(err error) {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	s.proto.farewell(s, err)
 }
 
 func (s *Session) overdue(now time.Time) error {

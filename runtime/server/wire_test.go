@@ -194,20 +194,37 @@ func greeted(t testing.TB, nc net.Conn) {
 	}
 }
 
-// farewell returns the GoAway that a native connection ended with.
+// farewell returns the GoAway that a native connection ended with, and checks that what follows it is what may: behind one
+// with a code, what was ready to be sent for calls that were taken; behind one without, for which all calls have been
+// answered, nothing.
 func farewell(t testing.TB, sent []byte) wire.GoAway {
 	t.Helper()
-	all := frames(t, sent)
-	at := len(all) - 1
-	for at >= 0 && all[at].header.Kind != wire.KindGoAway { // replies that were on their way may follow it
-		at--
+	var ends []wire.GoAway
+	for _, f := range frames(t, sent) {
+		if f.header.Kind == wire.KindGoAway {
+			g, err := wire.ParseGoAway(f.payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends = append(ends, g)
+		}
+		if n := len(ends); n > 0 && (f.header.Kind != wire.KindGoAway || n > 1) {
+			last := ends[0]
+			switch f.header.Kind {
+			case wire.KindReply, wire.KindError, wire.KindData, wire.KindReset:
+				if last.Code != 0 && f.header.Stream <= last.Last {
+					continue
+				}
+			case wire.KindCredit:
+				if last.Code != 0 {
+					continue
+				}
+			}
+			t.Errorf("%v behind %+v", f.header, last)
+		}
 	}
-	if at < 0 {
-		t.Fatalf("it ended without a goaway: %v", all)
+	if len(ends) == 0 {
+		t.Fatal("it ended without a goaway")
 	}
-	g, err := wire.ParseGoAway(all[at].payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
+	return ends[0]
 }
