@@ -74,7 +74,11 @@ func (s *Splitter) nextFrame(b []byte) (n int, msg []byte, err error) {
 	case length == 0:
 		return n, nil, errors.New("thrift: a frame of length 0")
 	case int64(length) > int64(s.d.MaxFrame): // a negative length is a large one here
-		return n, nil, fmt.Errorf("thrift: a frame of %d bytes, at most %d allowed", length, s.d.MaxFrame)
+		hint := ""
+		if s.length[1] == 3 && (s.length[0] == tlsAlert || s.length[0] == tlsHandshake) {
+			hint = ", which is how a record of TLS begins"
+		}
+		return n, nil, fmt.Errorf("thrift: a frame of %d bytes, at most %d allowed%s", length, s.d.MaxFrame, hint)
 	}
 	size := int(length)
 	take := min(size-len(s.buf), len(b)-n)
