@@ -8,7 +8,8 @@ import (
 )
 
 // Backoff says how long to pause after failed attempts: Base after the first, growing by Factor up to Max, each time
-// off by up to Jitter of itself in either direction, so that clients which lost one server do not return in step.
+// off by up to Jitter of itself in either direction, so that clients which lost one server do not return in step. For
+// connections, Max is also how long one has to last, though a second at least, for the next failure to be the first again.
 type Backoff struct {
 	Base   time.Duration
 	Factor float64 // at least 1

@@ -32,8 +32,12 @@ const (
 	phaseClosed
 )
 
-// settled is how long a connection has to last for its loss to be no failure.
+// settled is how long a connection has to last at least for its loss to be no failure.
 const settled = time.Second
+
+// settling is settled for pauses like b's: a server that crashes over and over, and lives longer than a second each time,
+// is dialed less and less often too, until it outlives the longest pause.
+func (b Backoff) settling() time.Duration { return max(settled, b.Max) }
 
 func (l *lane) run(ctx context.Context) {
 	defer l.become(phaseClosed, nil, nil)
@@ -42,6 +46,7 @@ func (l *lane) run(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	backoff := l.server.client.config.backoff
 	for failures := 0; ; {
 		l.become(phaseDialing, nil, nil)
 		cn, err := l.server.connect(ctx)
@@ -52,7 +57,7 @@ func (l *lane) run(ctx context.Context) {
 			<-cn.left // Close ends it too
 			err = cn.err
 			switch {
-			case time.Since(began) >= settled:
+			case time.Since(began) >= backoff.settling():
 				failures = 0
 				l.become(phaseDialing, nil, err)
 				continue
@@ -66,7 +71,7 @@ func (l *lane) run(ctx context.Context) {
 		}
 		failures++
 		c := l.server.client
-		pause := c.config.backoff.next(failures)
+		pause := backoff.next(failures)
 		c.mu.Lock()
 		l.again = time.Now().Add(pause)
 		c.mu.Unlock()

@@ -76,6 +76,9 @@ func TestLazyDial(t *testing.T) {
 
 func TestBackoffPauses(t *testing.T) {
 	b := DefaultBackoff
+	if b.settling() != 5*time.Second || (Backoff{Max: time.Millisecond}).settling() != time.Second {
+		t.Errorf("connections settle after %v, at the least %v", b.settling(), Backoff{Max: time.Millisecond}.settling())
+	}
 	for failures, want := range map[int]time.Duration{1: 50 * time.Millisecond, 2: 80 * time.Millisecond, 3: 128 * time.Millisecond, 11: 5 * time.Second, 5000: 5 * time.Second} {
 		if d := b.pause(failures, 0.5); (d - want).Abs() > time.Microsecond {
 			t.Errorf("after %d failures: %v, want %v", failures, d, want)
@@ -95,7 +98,7 @@ func TestBackoff(t *testing.T) {
 		p := newPipes(t)
 		c, s := p.connect(WithBackoff(Backoff{Base: time.Second, Factor: 2, Jitter: 0, Max: 5 * time.Second}))
 		defer c.Close()
-		time.Sleep(2 * settled)
+		time.Sleep(Backoff{Max: 5 * time.Second}.settling())
 		p.refuse(errRefused)
 		s.nc.Close()
 		synctest.Wait()
@@ -154,6 +157,40 @@ func TestBackoffAfterHangUps(t *testing.T) {
 			}
 			c.Close()
 			close(quit)
+		})
+	}
+}
+
+// TestBackoffInCrashLoop: a server that lives for 3 s after each start is dialed at once the first time, and then ever
+// less often. One that outlives the longest pause has settled.
+func TestBackoffInCrashLoop(t *testing.T) {
+	const ms, s = time.Millisecond, time.Second
+	for _, test := range []struct {
+		life, longest time.Duration // of the server, of the pauses
+		want          []time.Duration
+	}{
+		{3 * s, 5 * s, []time.Duration{0, 3 * s, 8 * s, 15 * s, 23 * s, 31 * s}}, // pauses of 0, 2, 4, 5 and 5 s
+		{5*s - ms, 5 * s, []time.Duration{0, 5*s - ms, 12*s - 2*ms, 21*s - 3*ms}},
+		{5 * s, 5 * s, []time.Duration{0, 5 * s, 10 * s, 15 * s, 20 * s, 25 * s}},
+		{500 * ms, s, []time.Duration{0, 500 * ms, 2 * s, 3500 * ms, 5 * s}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPipes(t)
+			began := time.Now()
+			c := p.client(WithBackoff(Backoff{Base: s, Factor: 2, Jitter: 0, Max: test.longest}))
+			for range test.want {
+				conn := <-p.peers
+				conn.greet()
+				time.Sleep(test.life)
+				conn.nc.Close()
+			}
+			synctest.Wait()
+			for i, want := range test.want {
+				if got := p.attempts()[i].Sub(began); got != want {
+					t.Errorf("life %v, pauses up to %v: attempt %d came after %v, want %v", test.life, test.longest, i, got, want)
+				}
+			}
+			c.Close()
 		})
 	}
 }

@@ -254,6 +254,36 @@ func TestRetryNumbers(t *testing.T) {
 	})
 }
 
+// TestNumbersOutliveProcess: two clients that have had the same id one after the other have not used a number twice, and
+// the later one's are higher, even if the earlier one has made a call in each microsecond of its life.
+func TestNumbersOutliveProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		var last uint64
+		w.add("a").become(func(x asked) rpc.Reply {
+			if x.Number <= last {
+				t.Errorf("number %d after %d", x.Number, last)
+			}
+			last = x.Number
+			return says("done")
+		})
+		for range 3 {
+			client := w.client("tcp://a:1", WithClientID(rpc.ClientID{7}))
+			for range 1000 {
+				if s, err := ask(client, like(rpc.RetryAtMostOnce), "x"); s != "done" || err != nil {
+					t.Errorf("%q, %v", s, err)
+				}
+			}
+			client.Close()
+			time.Sleep(time.Millisecond)
+		}
+		for _, h := range w.servers {
+			h.kill()
+			h.wg.Wait()
+		}
+	})
+}
+
 // TestRetryStaysWhereItMust: an at-most-once call that may have been executed by one of several equal servers asks that one
 // again, and fails if it is gone; any other call goes elsewhere.
 func TestRetryStaysWhereItMust(t *testing.T) {

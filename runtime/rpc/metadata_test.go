@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -96,35 +97,57 @@ func TestBadMetadataFailsTheCall(t *testing.T) {
 	}
 }
 
-// TestMetadataIsWires checks that both packages write the same bytes and keep the same limits.
+// TestMetadataIsWires checks that both packages keep the same rules: wire takes the pairs that Add takes, byte for byte,
+// and refuses those that Add refuses.
 func TestMetadataIsWires(t *testing.T) {
 	if rpc.MaxMetadata != wire.MaxMetadata || rpc.MaxMetadataPairs != wire.MaxMetadataPairs {
 		t.Error("the limits differ")
 	}
+	parse := func(encoded []byte) (wire.CallHeader, error) {
+		h := wire.CallHeader{Method: []byte("S.m"), CallOptions: wire.CallOptions{Metadata: encoded}}
+		return wire.ParseCallHeader(wire.AppendCallHeader(nil, &h))
+	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
+	refused := 0
+	for range 2000 {
 		var m rpc.Metadata
-		var w []byte
-		for range rnd.IntN(rpc.MaxMetadataPairs + 1) {
+		for range rnd.IntN(rpc.MaxMetadataPairs + 2) {
 			key := strings.Repeat("k", 1+rnd.IntN(3))
 			value := strings.Repeat("v", rnd.IntN(300))
+			switch rnd.IntN(1000) {
+			case 0:
+				key = ""
+			case 1:
+				key += string(rune(rnd.IntN(256)))
+			case 2:
+				value += string(rune(rnd.IntN(16)))
+			}
+			before := m.Encoded()
 			err := m.Add(key, value)
-			var werr error
-			w, werr = wire.AppendMetadata(w, key, value)
-			if (err == nil) != (werr == nil) {
-				t.Fatalf("pair of %d bytes after %d: %v here, %v in wire", len(key)+len(value), len(w), err, werr)
+			if err == nil {
+				continue
+			}
+			refused++
+			b := binary.AppendUvarint(before[:len(before):len(before)], uint64(len(key)))
+			b = binary.AppendUvarint(append(b, key...), uint64(len(value)))
+			if _, werr := parse(append(b, value...)); werr == nil { // the codes differ if two rules are broken
+				t.Fatalf("%q=%q after %d bytes: %v, and fine with wire", key, value, len(before), err)
 			}
 		}
-		if string(m.Encoded()) != string(w) {
-			t.Fatalf("encoded as\n%q, by wire\n%q", m.Encoded(), w)
+		h, err := parse(m.Encoded())
+		if err != nil || string(h.Metadata) != string(m.Encoded()) {
+			t.Fatalf("encoded as\n%q, by wire\n%q, %v", m.Encoded(), h.Metadata, err)
 		}
-		back := rpc.DecodeMetadata(w)
+		back := rpc.DecodeMetadata(h.Metadata)
 		if back.Len() != m.Len() {
 			t.Fatalf("%d pairs became %d", m.Len(), back.Len())
 		}
 		if diff := cmp.Diff(listed(m), listed(back)); diff != "" {
 			t.Fatal(diff)
 		}
+	}
+	if refused < 100 {
+		t.Errorf("only %d pairs were refused", refused)
 	}
 }
 

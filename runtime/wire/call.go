@@ -29,7 +29,7 @@ type CallOptions struct {
 	HasClientID bool
 	Retry       uint32 // 0 for the first attempt
 	Number      uint64 // of an at-most-once call: the same in all its attempts, rising from call to call of a client; 0 if none
-	Metadata    []byte // encoded pairs, see AppendMetadata and Metadata; nil if none
+	Metadata    []byte // encoded pairs, see rpc.Metadata and Metadata; nil if none
 	Trace       []byte // TraceSize bytes; nil if none
 	Stream      bool   // the call opens a stream. FeatureStreams must be in force
 	Window      uint64 // if Stream: the limit of the server's Data, 0 (it sends none) or at least MinWindow

@@ -6,19 +6,6 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// AppendMetadata appends one pair to encoded metadata, for CallOptions.Metadata. A key is one or more of a-z, 0-9, '_',
-// '.' and '-'; a value is any bytes but CR, LF and NUL. A key may come several times; order is kept. The error is
-// an *rpc.Error, and dst is then returned as it was: for a bad key or value, and for metadata over MaxMetadata bytes.
-func AppendMetadata(dst []byte, key, value string) ([]byte, error) {
-	if bad := checkPair(key, value); bad != "" {
-		return dst, refuse(rpc.InvalidArgument, "metadata: %s", bad)
-	}
-	if len(dst)+uvarintLen(uint64(len(key)))+len(key)+uvarintLen(uint64(len(value)))+len(value) > MaxMetadata {
-		return dst, refuse(rpc.ResourceExhausted, "metadata: more than %d bytes", MaxMetadata)
-	}
-	return appendText(appendText(dst, key), value), nil
-}
-
 // Metadata goes through encoded metadata, pair by pair; the slices alias it. It stops at the first pair that is broken,
 // which metadata from a parsed header has none of.
 func Metadata(b []byte) iter.Seq2[[]byte, []byte] {

@@ -13,7 +13,7 @@ const (
 	TagClientID Tag = 1 // 16 bytes; overrides the preamble's
 	TagTimeout  Tag = 2 // uvarint microseconds from when the header was sent, at least 1
 	TagRetry    Tag = 3 // uvarint, 0 < n < 2^32: which repetition of the call this is
-	TagMetadata Tag = 4 // pairs, see AppendMetadata
+	TagMetadata Tag = 4 // pairs, see rpc.Metadata
 	TagStream   Tag = 5 // uvarint, 0 or MinWindow to flow.MaxOffset: the call is a stream, and so far the server may send
 	TagTrace    Tag = 6 // TraceSize bytes: trace id 16, span id 8, flags 1
 	TagNumber   Tag = 7 // uvarint > 0: the client's number for the call, the same in every attempt

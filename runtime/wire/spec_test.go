@@ -20,11 +20,11 @@ func specExamples(t *testing.T) map[string][]byte {
 	packed.Compress = rpc.CompressSnappy
 	d := new(Dialect)
 
-	metadata, err := AppendMetadata(nil, "tenant", "blue")
-	if err != nil {
+	var metadata rpc.Metadata
+	if err := metadata.Add("tenant", "blue"); err != nil {
 		t.Fatal(err)
 	}
-	call, err := d.AppendCall(nil, 1, echo, &echoed{Text: "hi"}, &CallOptions{Timeout: 500 * time.Millisecond, Metadata: metadata})
+	call, err := d.AppendCall(nil, 1, echo, &echoed{Text: "hi"}, &CallOptions{Timeout: 500 * time.Millisecond, Metadata: metadata.Encoded()})
 	if err != nil {
 		t.Fatal(err)
 	}
