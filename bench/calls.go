@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -36,7 +35,7 @@ func callsView(fs *flag.FlagSet) func(context.Context, *recorder) error {
 	conns := fs.String("conns", "1", "`numbers` of connections that callers share, for frameworks that multiplex")
 	passes := fs.Int("passes", 5, "how often each cell is measured")
 	timing := timingFlags(fs, time.Second, 3*time.Second)
-	profiles := fs.String("cpuprofile", "", "`directory` that gets a processor profile of every client and server")
+	profiles := profilesFlag(fs)
 	quick := fs.Bool("quick", false, fmt.Sprintf("%d pass with a warm-up and a measurement of %v: a check that all works", quickPasses, quickWindow))
 	list := fs.Bool("list", false, "list the frameworks")
 	return func(ctx context.Context, r *recorder) error {
@@ -62,13 +61,11 @@ func callsView(fs *flag.FlagSet) func(context.Context, *recorder) error {
 		if err != nil {
 			return fmt.Errorf("-conns: %w", err)
 		}
-		if *passes < 1 || timing.Measure <= 0 || timing.Warmup < 0 {
-			return errors.New("there must be a pass, and time to measure")
+		if err := checkPasses(*passes, timing); err != nil {
+			return err
 		}
-		if *profiles != "" {
-			if err := os.MkdirAll(*profiles, 0o755); err != nil {
-				return err
-			}
+		if err := makeDir(*profiles); err != nil {
+			return err
 		}
 		for _, size := range sizes {
 			for _, n := range numbers {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,25 @@ func timingFlags(fs *flag.FlagSet, warmup, measure time.Duration) *cell.Timing {
 	fs.DurationVar(&t.Warmup, "warmup", warmup, "time before each measurement")
 	fs.DurationVar(&t.Measure, "measure", measure, "time of each measurement")
 	return t
+}
+
+func checkPasses(passes int, t *cell.Timing) error {
+	if passes < 1 || t.Measure <= 0 || t.Warmup < 0 {
+		return errors.New("there must be a pass, and time to measure")
+	}
+	return nil
+}
+
+func profilesFlag(fs *flag.FlagSet) *string {
+	return fs.String("cpuprofile", "", "`directory` that gets a processor profile of every client and server")
+}
+
+// makeDir makes a directory, if there is a name.
+func makeDir(name string) error {
+	if name == "" {
+		return nil
+	}
+	return os.MkdirAll(name, 0o755)
 }
 
 // What a peer has to have to be measured.

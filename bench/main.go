@@ -37,6 +37,8 @@ func views() []view {
 	return []view{
 		{"calls", "calls, as fast as a number of callers can make them", callsView},
 		{"stream", "bulk data on one stream", streamView},
+		{"beside", "calls beside a bulk stream on the same connection", besideView},
+		{"stuck", "calls and a healthy stream beside many streams that nobody reads", stuckView},
 		{"idle", "server memory of idle connections", idleView},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
 	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
 	"github.com/kuafu-rpc/kuafu/bench/internal/stats"
 )
@@ -33,17 +32,14 @@ type callers struct {
 	err error // the first of any call
 }
 
-func startCallers(p peer.Peer, r role, m *payload.Message) (*callers, error) {
-	calls, err := p.Dial(r.Addr, r.Spec.Callers, r.Spec.Conns, m)
-	if err != nil {
-		return nil, err
-	}
+// newCallers starts a goroutine for each call.
+func newCallers(calls []peer.Call) *callers {
 	c := new(callers)
 	c.first.Add(len(calls))
 	for i, call := range calls {
 		c.running.Go(func() { c.run(call, int64(i)<<32, &c.latency[i%shards]) })
 	}
-	return c, nil
+	return c
 }
 
 // run makes calls with ids from first on until they are stopped or a call fails.

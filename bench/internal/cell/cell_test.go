@@ -2,9 +2,11 @@ package cell
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,7 +63,7 @@ func TestEveryStream(t *testing.T) {
 				continue
 			}
 			t.Run(p.Name+"/"+string(d), func(t *testing.T) {
-				r, err := RunTransfer(t.Context(), p.Name, d, 64<<10, 0, time.Millisecond)
+				r, err := RunTransfer(t.Context(), p.Name, d, 64<<10, 0, time.Millisecond, "")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -73,14 +75,62 @@ func TestEveryStream(t *testing.T) {
 	}
 }
 
+// TestBeside checks that calls go on beside streams, and that the streams carry something.
+func TestBeside(t *testing.T) {
+	timing := Timing{Measure: 100 * time.Millisecond}
+	for _, name := range []string{"kuafu", "grpc-pool"} {
+		b, err := RunBeside(t.Context(), name, 64<<10, 0, timing)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if b.Idle.Calls == 0 || b.Down.Calls == 0 || b.Up.Calls == 0 || b.DownRate <= 0 || b.UpRate <= 0 {
+			t.Errorf("the result makes no sense: %+v", b)
+		}
+	}
+	if _, err := RunBeside(t.Context(), "tcp", 64<<10, 0, timing); err == nil {
+		t.Error("tcp has calls beside streams")
+	}
+}
+
+// TestStuck checks that streams nobody reads take memory, and that calls and another stream go on.
+func TestStuck(t *testing.T) {
+	timing := Timing{Measure: 100 * time.Millisecond}
+	for _, name := range []string{"kuafu", "grpc-pool"} {
+		s, err := RunStuck(t.Context(), name, 100, 64<<10, 0, timing)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if s.Call.Calls == 0 || s.Chat.Calls == 0 || s.IdleCall.Calls == 0 || s.IdleChat.Calls == 0 {
+			t.Errorf("the result makes no sense: %+v", s)
+		}
+		// At least the least window that a stream has.
+		if _, err := os.Stat("/proc/self/statm"); err == nil && s.ClientMemory < 32<<10 {
+			t.Errorf("%s: a stream that nobody reads costs the client %.0f bytes", name, s.ClientMemory)
+		}
+	}
+}
+
+// TestBulkEndsEarly checks that a bulk stream which is over before its window is an error, not a result.
+func TestBulkEndsEarly(t *testing.T) {
+	fails := &peer.Conn{Down: func(context.Context, int, int, *atomic.Int64) error { return errors.New("lost") }}
+	b, err := startBulk(fails, side{Bulk: Down, Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ended <- <-b.ended // wait for the end, and put it back
+	if err := b.stop(); err == nil || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("a stream that was lost stops with %v", err)
+	}
+}
+
 // TestNoSuchStream asks for what there is not.
 func TestNoSuchStream(t *testing.T) {
 	for _, name := range []string{"kuafu", "tcp"} {
-		if _, err := RunTransfer(t.Context(), name, "sideways", 64<<10, 0, time.Millisecond); err == nil {
+		if _, err := RunTransfer(t.Context(), name, "sideways", 64<<10, 0, time.Millisecond, ""); err == nil {
 			t.Errorf("%s carries sideways", name)
 		}
 	}
-	if _, err := RunTransfer(t.Context(), "netrpc", Down, 64<<10, 0, time.Millisecond); err == nil {
+	if _, err := RunTransfer(t.Context(), "netrpc", Down, 64<<10, 0, time.Millisecond, ""); err == nil {
 		t.Error("net/rpc has streams")
 	}
 }

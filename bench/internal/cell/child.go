@@ -1,7 +1,9 @@
 package cell
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,12 +65,17 @@ type child struct {
 	role    role
 	peer    peer.Peer
 	message *payload.Message
-	callers *callers   // client of calls only
-	conn    *peer.Conn // client of streams only
-	file    []byte     // likewise: what an upload uploads
+	callers *callers // client only; nil where it makes no calls
+
+	// Of a client of streams.
+	conn    *peer.Conn
+	file    []byte // what an upload uploads
+	bulk    *bulkStream
+	endChat context.CancelFunc
 
 	began   time.Time
 	before  stats.Usage
+	carried int64 // bytes of bulk
 	profile *os.File
 }
 
@@ -88,9 +95,13 @@ func start(arg, config string) (c *child, ready reply, err error) {
 		return c, ready, err
 	}
 	if c.role.Spec.Callers > 0 {
-		c.callers, err = startCallers(c.peer, c.role, c.message)
+		calls, err := c.peer.Dial(c.role.Addr, c.role.Spec.Callers, c.role.Spec.Conns, c.message)
+		if err != nil {
+			return nil, ready, err
+		}
+		c.callers = newCallers(calls)
 	}
-	return c, ready, err
+	return c, ready, nil
 }
 
 func (c *child) answer(q request) (reply, error) {
@@ -107,10 +118,15 @@ func (c *child) answer(q request) (reply, error) {
 		return reply{}, nil
 	case carry:
 		return reply{}, c.carry(q.Transfer)
+	case run:
+		return reply{}, c.beside(q.Side)
+	case stick:
+		return reply{}, c.stick(q.N, q.Side.Size)
 	case hold:
 		return reply{}, c.peer.HoldConns(c.role.Addr, q.N, c.message)
 	case memory:
-		return reply{Resident: stats.Resident(q.Free)}, nil
+		used, err := stats.Used()
+		return reply{Resident: stats.Resident(q.Free), CPU: used.CPU}, err
 	}
 	return reply{}, fmt.Errorf("a child cannot %q", q.Do)
 }
@@ -126,6 +142,9 @@ func (c *child) begin() (err error) {
 	}
 	if c.before, err = stats.Used(); err != nil {
 		return err
+	}
+	if c.bulk != nil {
+		c.carried = c.bulk.carried.Load()
 	}
 	c.began = time.Now()
 	if c.callers != nil {
@@ -150,10 +169,15 @@ func (c *child) end() (w window, err error) {
 			return w, err
 		}
 	}
+	if c.bulk != nil {
+		w.Carried = c.bulk.carried.Load() - c.carried
+	}
 	if c.callers == nil {
 		return w, nil
 	}
 	latency, err := c.callers.stop()
+	c.callers = nil
+	err = errors.Join(err, c.endSide())
 	w.Calls = latency.Count()
 	w.P50, w.P99, w.P999 = latency.Quantile(0.5), latency.Quantile(0.99), latency.Quantile(0.999)
 	return w, err

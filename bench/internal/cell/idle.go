@@ -31,7 +31,7 @@ func RunIdle(ctx context.Context, name string, n int) (Idle, error) {
 		return Idle{}, err
 	}
 	s := Spec{Peer: name, Payload: "1k", Conns: 1}
-	pair, err := spawnPair(ctx, s, "")
+	pair, err := spawnPair(ctx, s, "", "")
 	if err != nil {
 		return Idle{}, err
 	}

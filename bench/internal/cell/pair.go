@@ -15,14 +15,13 @@ type pair struct {
 }
 
 // spawnPair starts both. If profiles is not empty, it is a directory that gets a processor profile of either, of the
-// measured window.
-func spawnPair(ctx context.Context, s Spec, profiles string) (*pair, error) {
+// last measured window, in files whose names begin with name.
+func spawnPair(ctx context.Context, s Spec, profiles, name string) (*pair, error) {
 	profile := func(side string) string {
 		if profiles == "" {
 			return ""
 		}
-		name := fmt.Sprintf("%s-%s-%dx%d-pass%d.%s.pprof", s.Peer, s.Payload, s.Callers, s.Conns, s.Pass, side)
-		return filepath.Join(profiles, name)
+		return filepath.Join(profiles, fmt.Sprintf("%s-pass%d.%s.pprof", name, s.Pass, side))
 	}
 	server, ready, err := spawn(ctx, ServerArg, role{Spec: s, Profile: profile("server")})
 	if err != nil {

@@ -24,6 +24,8 @@ const (
 	hold   = "hold"   // client: open N connections and keep them
 	load   = "load"   // client: make a file of N bytes in memory, for an upload
 	carry  = "carry"  // client: carry the Transfer
+	run    = "run"    // client: start the Side
+	stick  = "stick"  // client: open N streams of messages of Side.Size that nobody reads
 	memory = "memory" // report the resident memory, after giving free memory back if Free is set
 )
 
@@ -33,13 +35,15 @@ type request struct {
 	Free bool `json:",omitempty"`
 
 	Transfer transfer `json:",omitzero"`
+	Side     side     `json:",omitzero"`
 }
 
 // reply answers every request, and is sent once more when the child is ready.
 type reply struct {
-	Error    string `json:",omitempty"`
-	Addr     string `json:",omitempty"` // server, when ready
-	Resident int64  `json:",omitempty"` // bytes
+	Error    string  `json:",omitempty"`
+	Addr     string  `json:",omitempty"` // server, when ready
+	Resident int64   `json:",omitempty"` // bytes
+	CPU      float64 `json:",omitempty"` // seconds used so far; with Resident
 	Window   window
 }
 
@@ -49,4 +53,5 @@ type window struct {
 	Used           stats.Usage
 	Calls          uint64 // client only, as are the quantiles
 	P50, P99, P999 time.Duration
+	Carried        int64 // bytes of the bulk stream
 }

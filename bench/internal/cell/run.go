@@ -2,6 +2,7 @@ package cell
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
@@ -17,7 +18,7 @@ func Run(ctx context.Context, s Spec, t Timing, profiles string) (Result, error)
 	if !p.Shares {
 		s.Conns = s.Callers
 	}
-	pair, err := spawnPair(ctx, s, profiles)
+	pair, err := spawnPair(ctx, s, profiles, fmt.Sprintf("%s-%s-%dx%d", s.Peer, s.Payload, s.Callers, s.Conns))
 	if err != nil {
 		return Result{}, err
 	}
@@ -37,7 +38,6 @@ func Run(ctx context.Context, s Spec, t Timing, profiles string) (Result, error)
 
 func newResult(p peer.Peer, s Spec, client, server window, noise Noise) Result {
 	seconds, calls := client.Elapsed.Seconds(), float64(client.Calls)
-	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	return Result{
 		View: "calls",
 		Peer: p.Name, Title: p.Title, Kind: p.Kind, Base: p.Base,

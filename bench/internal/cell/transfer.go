@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
@@ -70,8 +71,9 @@ type transfer struct {
 
 func (t transfer) bytes() int64 { return int64(t.Messages) * int64(t.Size) }
 
-// RunTransfer measures one direction for about as long as measure; an upload takes as long as it takes.
-func RunTransfer(ctx context.Context, name string, d Direction, size, pass int, measure time.Duration) (Transfer, error) {
+// RunTransfer measures one direction for about as long as measure; an upload takes as long as it takes. If profiles is
+// not empty, it is a directory that gets a processor profile of either process.
+func RunTransfer(ctx context.Context, name string, d Direction, size, pass int, measure time.Duration, profiles string) (Transfer, error) {
 	p, err := peer.Find(name)
 	if err != nil {
 		return Transfer{}, err
@@ -79,7 +81,7 @@ func RunTransfer(ctx context.Context, name string, d Direction, size, pass int, 
 	if p.Connect == nil {
 		return Transfer{}, fmt.Errorf("%s has no streams", name)
 	}
-	pair, err := spawnPair(ctx, Spec{Peer: name, Payload: "1k", Pass: pass}, "")
+	pair, err := spawnPair(ctx, Spec{Peer: name, Payload: "1k", Pass: pass}, profiles, name+"-stream-"+string(d))
 	if err != nil {
 		return Transfer{}, err
 	}
@@ -133,7 +135,7 @@ func (c *child) carry(t transfer) error {
 			return err
 		}
 		if t.Direction == Down {
-			return c.conn.Down(ctx, t.Messages, t.Size)
+			return c.conn.Down(ctx, t.Messages, t.Size, new(atomic.Int64))
 		}
 		return c.conn.Up(ctx, same(t.Messages, t.Size))
 	case Upload:

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
 // Message is the struct of the echo call, before it becomes each framework's own type.
@@ -70,5 +71,21 @@ func (m *Message) Check(id int64, reply Message) error {
 	return nil
 }
 
-// Piece returns n bytes of text for a stream, the same in every process.
-func Piece(n int) []byte { return []byte(text(rand.New(rand.NewPCG(43, 43)), n)) }
+// Piece returns n bytes of text for a stream, the same in every process. Nobody may change them: all that ask for the
+// same number share them.
+func Piece(n int) []byte {
+	pieces.Lock()
+	defer pieces.Unlock()
+	if pieces.bySize[n] == nil {
+		if pieces.bySize == nil {
+			pieces.bySize = make(map[int][]byte)
+		}
+		pieces.bySize[n] = []byte(text(rand.New(rand.NewPCG(43, 43)), n))
+	}
+	return pieces.bySize[n]
+}
+
+var pieces struct {
+	sync.Mutex
+	bySize map[int][]byte
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net"
+	"sync/atomic"
 
 	"storj.io/drpc/drpcconn"
 
@@ -36,13 +37,13 @@ func drpcConnect(addr string, _ *payload.Message) (*Conn, error) {
 // drpcStreams are the streams of one connection.
 type drpcStreams struct{ client pb.DRPCEchoClient }
 
-func (c drpcStreams) down(ctx context.Context, n, size int) error {
+func (c drpcStreams) down(ctx context.Context, n, size int, received *atomic.Int64) error {
 	s, err := c.client.Down(ctx, &pb.DownReq{Total: int64(n), Chunk: int64(size)})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return checkPieces(n, size, func() ([]byte, error) { return protoData(s.Recv()) })
+	return checkPieces(n, size, received, func() ([]byte, error) { return protoData(s.Recv()) })
 }
 
 func (c drpcStreams) up(ctx context.Context, messages iter.Seq[[]byte]) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 
@@ -61,14 +62,14 @@ func grpcConnect(do []grpc.DialOption) func(string, *payload.Message) (*Conn, er
 // grpcStreams are the streams of one connection.
 type grpcStreams struct{ client pb.EchoClient }
 
-func (c grpcStreams) down(ctx context.Context, n, size int) error {
+func (c grpcStreams) down(ctx context.Context, n, size int, received *atomic.Int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s, err := c.client.Down(ctx, &pb.DownReq{Total: int64(n), Chunk: int64(size)})
 	if err != nil {
 		return err
 	}
-	return checkPieces(n, size, func() ([]byte, error) { return protoData(s.Recv()) })
+	return checkPieces(n, size, received, func() ([]byte, error) { return protoData(s.Recv()) })
 }
 
 func (c grpcStreams) up(ctx context.Context, messages iter.Seq[[]byte]) error {
@@ -103,7 +104,7 @@ func (c grpcStreams) chat(ctx context.Context, size int) (Call, error) {
 	}, nil
 }
 
-func (c grpcStreams) stick(ctx context.Context, size int) error {
-	_, err := c.client.Down(ctx, &pb.DownReq{Total: endless, Chunk: int64(size)})
+func (c grpcStreams) stick(ctx context.Context, n, size int) error {
+	_, err := c.client.Down(ctx, &pb.DownReq{Total: int64(n), Chunk: int64(size)})
 	return err
 }

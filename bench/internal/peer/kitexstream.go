@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudwego/kitex/client"
@@ -63,12 +64,12 @@ func kitexStream() Peer {
 // kitexStreams are the streams of one client.
 type kitexStreams struct{ client bulk.Client }
 
-func (c kitexStreams) down(ctx context.Context, n, size int) error {
+func (c kitexStreams) down(ctx context.Context, n, size int, received *atomic.Int64) error {
 	s, err := c.client.Down(ctx, &kstream.DownReq{Total: int64(n), Chunk: int64(size)})
 	if err != nil {
 		return err
 	}
-	return checkPieces(n, size, func() ([]byte, error) { return kitexData(s.Recv(ctx)) })
+	return checkPieces(n, size, received, func() ([]byte, error) { return kitexData(s.Recv(ctx)) })
 }
 
 func (c kitexStreams) up(ctx context.Context, messages iter.Seq[[]byte]) error {

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
 	"github.com/kuafu-rpc/kuafu/bench/internal/stubs/bulk"
@@ -80,13 +81,13 @@ func kuafuConnect(co []client.Option) func(string, *payload.Message) (*Conn, err
 // kuafuStreams are the streams of one connection.
 type kuafuStreams struct{ client *bulk.BulkClient }
 
-func (c kuafuStreams) down(ctx context.Context, n, size int) error {
+func (c kuafuStreams) down(ctx context.Context, n, size int, received *atomic.Int64) error {
 	s, err := c.client.Down(ctx, int64(n), int64(size))
 	if err != nil {
 		return err
 	}
 	defer s.Cancel()
-	if err := checkPieces(n, size, func() ([]byte, error) { return s.Recv(ctx) }); err != nil {
+	if err := checkPieces(n, size, received, func() ([]byte, error) { return s.Recv(ctx) }); err != nil {
 		return err
 	}
 	return s.Finish(ctx)
@@ -109,13 +110,13 @@ func (c kuafuStreams) up(ctx context.Context, messages iter.Seq[[]byte]) error {
 	return checkSum(counted, sent)
 }
 
-func (c kuafuStreams) downChunks(ctx context.Context, n, size int) error {
+func (c kuafuStreams) downChunks(ctx context.Context, n, size int, received *atomic.Int64) error {
 	s, err := c.client.DownChunks(ctx, int64(n), int64(size))
 	if err != nil {
 		return err
 	}
 	defer s.Cancel()
-	if err := checkPieces(n, size, func() ([]byte, error) { return chunkData(s.Recv(ctx)) }); err != nil {
+	if err := checkPieces(n, size, received, func() ([]byte, error) { return chunkData(s.Recv(ctx)) }); err != nil {
 		return err
 	}
 	return s.Finish(ctx)
@@ -152,7 +153,7 @@ func (c kuafuStreams) chat(ctx context.Context, size int) (Call, error) {
 	}, nil
 }
 
-func (c kuafuStreams) stick(ctx context.Context, size int) error {
-	_, err := c.client.Down(ctx, endless, int64(size))
+func (c kuafuStreams) stick(ctx context.Context, n, size int) error {
+	_, err := c.client.Down(ctx, int64(n), int64(size))
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync/atomic"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
 )
@@ -13,8 +14,8 @@ import (
 // Conn is one connection of a client, with calls and streams on it. Its functions may be called concurrently, unless
 // the framework has one stream at a time on a connection.
 type Conn struct {
-	// Down has the server send n messages of size bytes each, and receives them.
-	Down func(ctx context.Context, n, size int) error
+	// Down has the server send n messages of size bytes each, receives them and adds their bytes to received.
+	Down func(ctx context.Context, n, size int, received *atomic.Int64) error
 
 	// Up sends messages and compares what the server has counted.
 	Up func(ctx context.Context, messages iter.Seq[[]byte]) error
@@ -26,13 +27,13 @@ type Conn struct {
 	// and waits for it. nil where it is not measured.
 	Chat func(ctx context.Context, size int) (Call, error)
 
-	// Stick opens a stream on which the server sends messages of size bytes without end, until ctx ends, and receives
-	// none of them. nil where it is not measured.
-	Stick func(ctx context.Context, size int) error
+	// Stick opens a stream on which the server sends n messages of size bytes, and receives none of them, ever. nil where
+	// it is not measured.
+	Stick func(ctx context.Context, n, size int) error
 }
 
-// endless is without end, as far as a measurement is concerned.
-const endless = 1 << 40
+// Endless is how many messages last longer than any measurement.
+const Endless = 1 << 40
 
 // maxPiece bounds the messages that a server is asked for.
 const maxPiece = 64 << 20
@@ -65,9 +66,9 @@ func countPieces(receive func() ([]byte, error)) (sum int64, err error) {
 	}
 }
 
-// checkPieces receives until the stream ends. There must be n messages of size bytes; of the first, each byte is
-// looked at, of the others the last.
-func checkPieces(n, size int, receive func() ([]byte, error)) error {
+// checkPieces receives until the stream ends, and adds up in received what comes. There must be n messages of size
+// bytes; of the first, each byte is looked at, of the others the last.
+func checkPieces(n, size int, received *atomic.Int64, receive func() ([]byte, error)) error {
 	want := payload.Piece(size)
 	for i := 0; ; i++ {
 		b, err := receive()
@@ -83,6 +84,7 @@ func checkPieces(n, size int, receive func() ([]byte, error)) error {
 		if len(b) != size || b[size-1] != want[size-1] || i == 0 && string(b) != string(want) {
 			return payload.ErrMismatch
 		}
+		received.Add(int64(size))
 	}
 }
 

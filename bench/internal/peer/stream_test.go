@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
@@ -26,8 +27,9 @@ func TestCheckPieces(t *testing.T) {
 	first, last := slices.Clone(good), slices.Clone(good)
 	first[0]++
 	last[99]++
-	if err := checkPieces(2, 100, receiver(good, good)); err != nil {
-		t.Error(err)
+	var received atomic.Int64
+	if err := checkPieces(2, 100, &received, receiver(good, good)); err != nil || received.Load() != 200 {
+		t.Errorf("%d bytes, %v", received.Load(), err)
 	}
 	for name, receive := range map[string]func() ([]byte, error){
 		"one too few":           receiver(good),
@@ -38,7 +40,7 @@ func TestCheckPieces(t *testing.T) {
 		"a changed byte within": receiver(append(slices.Clone(good[:50]), first[:50]...), good),
 		"an error":              func() ([]byte, error) { return nil, io.ErrUnexpectedEOF },
 	} {
-		if err := checkPieces(2, 100, receive); err == nil {
+		if err := checkPieces(2, 100, new(atomic.Int64), receive); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

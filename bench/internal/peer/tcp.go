@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net"
+	"sync/atomic"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
 )
@@ -34,7 +35,7 @@ func tcpServe(c net.Conn) {
 		return
 	}
 	n, size := binary.LittleEndian.Uint64(request[:]), binary.LittleEndian.Uint64(request[8:])
-	if size < 1 || size > maxPiece || n > endless {
+	if size < 1 || size > maxPiece || n > Endless {
 		return
 	}
 	if n > 0 {
@@ -69,14 +70,14 @@ func (c tcpClient) open(n, size int) (*net.TCPConn, error) {
 	return conn.(*net.TCPConn), nil
 }
 
-func (c tcpClient) down(_ context.Context, n, size int) error {
+func (c tcpClient) down(_ context.Context, n, size int, received *atomic.Int64) error {
 	conn, err := c.open(n, size)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	buf := make([]byte, size)
-	return checkPieces(n, size, func() ([]byte, error) {
+	return checkPieces(n, size, received, func() ([]byte, error) {
 		_, err := io.ReadFull(conn, buf)
 		return buf, err
 	})

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -77,6 +78,63 @@ func TestMedian(t *testing.T) {
 	for want, values := range map[float64][]float64{0: nil, 3: {3}, 2: {3, 1}, 5: {9, 5, 1}} {
 		if got := median(values); got != want {
 			t.Errorf("median of %v is %v", values, got)
+		}
+	}
+}
+
+func TestTransfers(t *testing.T) {
+	row := func(name string, kind peer.Kind, pass int, rate, cpu float64) cell.Transfer {
+		return cell.Transfer{Peer: name, Title: name, Kind: kind, Pass: pass, Rate: rate, ClientCPU: cpu / 4, ServerCPU: 3 * cpu / 4}
+	}
+	all := []cell.Transfer{
+		row("tcp", peer.Limit, 0, 2000, 0.5), row("grpc", peer.Framework, 0, 400, 4), row("drpc", peer.Framework, 0, 500, 2),
+		row("kuafu", peer.Ours, 0, 1000, 1),
+		row("tcp", peer.Limit, 1, 1000, 1), row("grpc", peer.Framework, 1, 250, 4), row("drpc", peer.Framework, 1, 200, 2),
+		row("kuafu", peer.Ours, 1, 500, 2),
+	}
+	rows := SummarizeTransfers(all)
+	ours, last := rows[0], rows[3]
+	if ours.Rate != 750 || ours.RateToBest != 2 || ours.CPUToBest != 0.5 || ours.RateToLimit != 0.5 || ours.Passes != 2 {
+		t.Errorf("ours: %+v", ours)
+	}
+	if last.Title != "tcp" || rows[1].Title != "drpc" {
+		t.Errorf("order: %v", rows)
+	}
+	var b strings.Builder
+	if err := Transfers(&b, cell.Upload, 64<<10, all); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"## Upload of 256 MiB on a new connection, messages of 64 KiB\n",
+		"| ours: kuafu | 750 | 0.38 + 1.12 = 1.50 | 0.0 + 0.0 | 2.00 | 0.50 | 0.50 | 67 % | 2 |",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+func TestBesideAndStuck(t *testing.T) {
+	latency := func(p99 float64) cell.Latency { return cell.Latency{P50: p99 / 2, P99: p99} }
+	beside := []cell.Beside{
+		{Title: "X", Kind: peer.Ours, Idle: latency(100), Down: latency(300), Up: latency(200), DownRate: 1500, UpRate: 900},
+		{Title: "X", Kind: peer.Ours, Idle: latency(200), Down: latency(1000), Up: latency(400), DownRate: 1500, UpRate: 900},
+	}
+	stuck := []cell.Stuck{{
+		Title: "X", Kind: peer.Ours, IdleCall: latency(100), Call: latency(150), IdleChat: latency(80), Chat: latency(160),
+		ClientMemory: 64 << 10, ServerMemory: 5 << 10,
+	}}
+	var b strings.Builder
+	if err := errors.Join(Beside(&b, beside), Stuck(&b, 1000, stuck)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| ours: X | 75 us | 150 us | 325 us | 650 us | 4.00 | 1,500 | 150 us | 300 us | 2.00 | 900 | 2 |",
+		"beside 1,000 streams",
+		"| ours: X | 100 us | 75 us | 150 us | 1.50 | 80 us | 80 us | 160 us | 2.00 | 64.0 | 5.0 | 1 |",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
 }
