@@ -20,12 +20,13 @@ const (
 	maxProblems = 20
 )
 
-// Document decodes a struct, union or exception to JSON. Members are in the order in which they arrive; what does not
+// Document decodes a struct, union or exception, or a message of a stream, to JSON. Members are in the order in which they arrive; what does not
 // arrive is not there, and no default stands in for it. One goroutine may use a Document at a time.
 type Document struct {
-	typ  *schema.Type
-	root string
-	out  writer
+	typ      *schema.Type
+	root     string
+	envelope []*schema.Field // the field that a message travels in which is no struct; nil for others
+	out      writer
 }
 
 // NewDocument returns a Document for values of s.
@@ -36,6 +37,10 @@ func NewDocument(s *schema.Struct) *Document {
 // DecodeThrift implements codec.Decodable. It replaces what was decoded before.
 func (doc *Document) DecodeThrift(d *codec.Decoder) {
 	doc.out = writer{path: path{doc.root}}
+	if doc.envelope != nil {
+		doc.open(d)
+		return
+	}
 	doc.out.value(d, doc.typ)
 }
 

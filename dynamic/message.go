@@ -2,6 +2,7 @@ package dynamic
 
 import (
 	"math"
+	"slices"
 
 	"github.com/kuafu-rpc/kuafu/idl/schema"
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
@@ -19,14 +20,11 @@ func Parse(s *schema.Struct, json []byte) (*Message, error) {
 	return parse(&schema.Type{Kind: schema.KindStruct, Struct: s}, s.Name, json)
 }
 
-// ParseArgs makes a Message of the arguments of f: an object whose members are named like them.
+// ParseArgs makes a Message of the arguments of f: an object whose members are named like them. A stream is not among
+// them; ParseElement makes its messages.
 func ParseArgs(f *schema.Function, json []byte) (*Message, error) {
-	for _, arg := range f.Args {
-		if arg.Type.Kind == schema.KindStream {
-			return nil, &Error{"args." + arg.Name, "streams have no JSON form"}
-		}
-	}
-	return parse(&schema.Type{Kind: schema.KindStruct, Struct: &schema.Struct{Name: "args", Fields: f.Args}}, "args", json)
+	args := slices.DeleteFunc(slices.Clone(f.Args), func(arg *schema.Field) bool { return arg.Type.Kind == schema.KindStream })
+	return parse(&schema.Type{Kind: schema.KindStruct, Struct: &schema.Struct{Name: "args", Fields: args}}, "args", json)
 }
 
 func parse(t *schema.Type, root string, json []byte) (*Message, error) {
