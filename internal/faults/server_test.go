@@ -27,16 +27,20 @@ type config struct {
 	Fair      bool          // a fair queue; callers are told apart by their client ids
 	KeepStale bool          // do not refuse queued calls that will hardly be finished in time
 	Stall     time.Duration // how long a peer may read nothing; 0 for the default
+	Frame     time.Duration // how long a frame may take; 0 for the default
 }
 
 // report is what it tells.
 type report struct {
-	Address  string // in the first report
-	Begun    int64  // handlers that were started
-	Late     int64  // of them, after their deadline
-	Busy     int64  // nanoseconds that handlers took
-	Heap     int64  // live bytes
-	Shutdown string // in the last report after SIGTERM: what went wrong
+	Address string // in the first report
+	Begun   int64  // handlers that were started
+	Late    int64  // of them, after their deadline
+	Busy    int64  // nanoseconds that handlers took
+	Heap    int64  // live bytes
+	Peak    int64  // the most memory that the process ever had, in bytes; 0 where the system does not tell
+
+	Goroutines int
+	Shutdown   string // in the last report after SIGTERM: what went wrong
 }
 
 // serve is the main function of a server. It ends with SIGTERM, or when its standard input does: then the test is gone.
@@ -54,6 +58,9 @@ func serve(settings string) error {
 	}
 	if c.Stall > 0 {
 		opts = append(opts, server.WithStallTimeout(c.Stall))
+	}
+	if c.Frame > 0 {
+		opts = append(opts, server.WithFrameTimeouts(c.Frame, c.Frame))
 	}
 	if c.Queue > 0 {
 		opts = append(opts, server.WithQueue(c.Queue))
@@ -121,4 +128,9 @@ func (r *report) fill(w *workshop) {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	r.Heap = int64(m.HeapAlloc)
+	r.Goroutines = runtime.NumGoroutine()
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil && runtime.GOOS == "linux" {
+		r.Peak = usage.Maxrss << 10 // in KiB there
+	}
 }
