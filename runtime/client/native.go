@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
@@ -203,7 +204,7 @@ func (n *native) frames(cn *conn, b []byte) (used int, err error) {
 			n.arrived = append(n.arrived, arrival{header: h, payload: payload})
 			continue
 		case n.streams && h.Kind == wire.KindData:
-			payload = append([]byte(nil), payload...)
+			payload = append(buffer.Get(len(payload))[:0], payload...)
 			fallthrough
 		case n.streams && (h.Kind == wire.KindCredit || h.Kind == wire.KindReset):
 			n.arrived = append(n.arrived, arrival{header: h, payload: payload})
@@ -287,7 +288,7 @@ func (n *native) large(cn *conn, h wire.FrameHeader, begun []byte) error {
 			copy(payload, begun)
 		}
 	case n.streams && h.Kind == wire.KindData:
-		payload = make([]byte, h.Length) // also where nobody wants it: that is rare, and it has to be counted
+		payload = buffer.Get(int(h.Length)) // also where nobody wants it: that is rare, and it has to be counted
 		copy(payload, begun)
 	case !h.Kind.Ignorable():
 		return unexpected(h.Kind)

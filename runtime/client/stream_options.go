@@ -36,9 +36,9 @@ type streamConfig struct {
 
 // connWindow is how many bytes of streams may be on their way from a server on one connection, and so how many a reply may
 // have to wait behind. Less than wire.DefaultWindow: that costs streams a tenth of their speed, and halves the wait.
-const connWindow = 256 << 10
+const connWindow = stream.DefaultWindow
 
-var defaultStreams = streamConfig{max: stream.DefaultMaxStreams, memory: stream.DefaultMaxStreams * stream.DefaultWindow}
+var defaultStreams = streamConfig{max: stream.DefaultMaxStreams, memory: 256 << 20}
 
 func (c streamConfig) validate() error {
 	switch {
@@ -55,10 +55,11 @@ func (c streamConfig) validate() error {
 // mux returns the Mux of a new connection to a server that announced window and accepts frames of maxFrame bytes.
 func (c *config) mux(window uint32, maxFrame int) *stream.Mux {
 	share := uint64(c.streams.memory / c.streams.max / 2) // the rest is for larger windows, and messages larger than these
+	share += share / 128                                  // so that two messages of 64 KiB fit into 128 KiB
 	return stream.NewMux(stream.Config{
 		Window:     min(max(share, wire.MinWindow), stream.DefaultWindow),
 		ConnWindow: connWindow,
-		Chunk:      min(stream.DefaultChunk, maxFrame),
+		MaxPiece:   maxFrame,
 		MaxMessage: c.maxMessage,
 		MaxStreams: c.streams.max,
 		Memory:     flow.NewBudget(nil, uint64(c.streams.memory)),

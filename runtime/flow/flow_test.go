@@ -49,16 +49,22 @@ func TestReceiver(t *testing.T) {
 	if err := r.Receive(60); err != nil || r.Buffered() != 60 || r.Due() {
 		t.Fatalf("%v, %v", err, &r)
 	}
-	if n := r.Consume(24); n != 24 || r.Due() {
-		t.Errorf("a limit is due after %d of 100", n)
+	if n := r.Consume(24); n != 24 || r.Due() || r.Worth() {
+		t.Errorf("a limit is due, or worth a part of a write, after %d of 100", n)
 	}
-	if r.Consume(1); !r.Due() || r.Outstanding() != 75 {
-		t.Errorf("none is due after a quarter: %v", &r)
+	if r.Consume(1); r.Due() || !r.Worth() {
+		t.Errorf("none is worth a part of a write after a quarter: %v", &r)
 	}
-	if limit := r.Advertise(); limit != 125 || r.Due() || r.Outstanding() != 100 {
+	if r.Consume(11); r.Due() {
+		t.Errorf("a limit is due before three eighths of the window: %v", &r)
+	}
+	if r.Consume(1); !r.Due() || !r.Worth() || r.Outstanding() != 63 {
+		t.Errorf("none is due after three eighths of the window: %v", &r)
+	}
+	if limit := r.Advertise(); limit != 137 || r.Due() || r.Worth() || r.Outstanding() != 100 {
 		t.Errorf("limit %d, %v", limit, &r)
 	}
-	if n := r.Consume(math.MaxUint64); n != 35 || r.Buffered() != 0 {
+	if n := r.Consume(math.MaxUint64); n != 23 || r.Buffered() != 0 {
 		t.Errorf("consumed %d, %v", n, &r)
 	}
 	r.Resize(200)

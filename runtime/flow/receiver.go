@@ -56,9 +56,16 @@ func (r *Receiver) Finish(final uint64) (missing uint64, err error) {
 	return final - r.received, nil
 }
 
-// Due reports whether the sender should be told a new limit: it would rise by at least a quarter of the window. A sender
-// that has used up its limit, and all of whose bytes are consumed, is always due one.
+// Due reports whether the sender should be told a new limit: it would rise by at least three eighths of the window. A
+// sender that has used up three quarters of its limit or more, and all of whose bytes are consumed, is always due one.
 func (r *Receiver) Due() bool {
+	rise := r.target() - r.limit
+	return rise > 0 && rise >= r.window*3/8
+}
+
+// Worth reports whether a new limit should be told to a sender that is being written to anyway: it would rise by at least
+// a quarter of the window.
+func (r *Receiver) Worth() bool {
 	rise := r.target() - r.limit
 	return rise > 0 && rise >= r.window/4
 }

@@ -73,12 +73,12 @@ type Config struct {
 	MaxStreams int
 
 	// StreamWindow is how much a client may send on a stream before any of it is received, in bytes, as far as there is
-	// memory for it: at least wire.MinWindow, which is what it is in any case; default 256 KiB. It grows, up to 4 MiB, for a
+	// memory for it: at least wire.MinWindow, which is what it is in any case; default 258 KiB. It grows, up to 4 MiB, for a
 	// handler that keeps up.
 	StreamWindow int
 
 	// ConnWindow is how much a client may send on all streams of a connection before the loop has looked at it: at least
-	// wire.MinWindow; default 512 KiB.
+	// wire.MinWindow; default 258 KiB. It is what a call may have to wait behind.
 	ConnWindow int
 
 	// StreamMemory bounds what the streams of one connection may hold of what clients have sent, in bytes; default 64 MiB.
@@ -149,7 +149,7 @@ func (c *Config) ApplyDefaultsAndValidate() error {
 	setInt(&c.MaxCancels, defaultMaxCancels)
 	setInt(&c.MaxStreams, stream.DefaultMaxStreams)
 	setInt(&c.StreamWindow, stream.DefaultWindow)
-	setInt(&c.ConnWindow, wire.DefaultWindow)
+	setInt(&c.ConnWindow, stream.DefaultWindow)
 	setInt(&c.StreamMemory, defaultStreamMemory)
 	setInt(&c.MinRate, defaultMinRate)
 	setDuration(&c.FirstFrameTimeout, defaultFirstFrameTimeout)

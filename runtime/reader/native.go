@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
@@ -136,11 +137,21 @@ func (n *native) next(s *Session, b []byte) ([]byte, error) {
 		return b, nil
 	}
 	if len(b) >= size {
-		return b[size:], n.take(s, h, append(make([]byte, 0, size), b[:size]...))
+		return b[size:], n.take(s, h, append(n.space(s, h, size), b[:size]...))
 	}
 	n.open, n.frame = true, h
-	n.body = append(make([]byte, 0, min(size, max(len(b), firstBody))), b...)
+	n.body = append(n.space(s, h, max(len(b), firstBody)), b...)
 	return nil, nil
+}
+
+// space returns room for a frame's payload, of which sure bytes may be taken for granted. For Data it is room for
+// all of it, if memory for that has been set aside: the frame is within the limit that its stream was given.
+func (n *native) space(s *Session, h wire.FrameHeader, sure int) []byte {
+	size := int(h.Length)
+	if h.Kind == wire.KindData && (size <= sure || s.streams != nil && s.streams.promised(h.Stream, size)) {
+		return buffer.Get(size)[:0]
+	}
+	return make([]byte, 0, min(size, sure))
 }
 
 // fill adds to the payload under assembly.
@@ -245,7 +256,7 @@ func (n *native) openStream(s *Session, c *rpc.Call, window uint64) *rpc.Error {
 	case c.Oneway:
 		return rpc.NewError(rpc.InvalidArgument, "a stream cannot be oneway")
 	}
-	return s.streamsOf(n.window).start(c, n.dialect, window)
+	return s.streamsOf(n).start(c, n.dialect, window)
 }
 
 // becomeNative makes the session keep its calls by id, so that they can be canceled, and repeats a Drain that came too

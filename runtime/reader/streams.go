@@ -25,21 +25,22 @@ type streams struct {
 }
 
 // maxBulk is the longest frame that fill appends, but for replies.
-const maxBulk = wire.FrameHeaderSize + stream.DefaultChunk
+const maxBulk = wire.FrameHeaderSize + stream.LongestPiece
 
-// streamsOf returns the connection's streams. window is the client's, for the Data of all of them.
-func (s *Session) streamsOf(window uint32) *streams {
+// streamsOf returns the connection's streams.
+func (s *Session) streamsOf(n *native) *streams {
 	if s.streams == nil {
 		c := s.config
 		t := &streams{config: c, out: s.out}
 		t.mux = stream.NewMux(stream.Config{
 			Window:     uint64(c.StreamWindow),
 			ConnWindow: uint32(c.ConnWindow),
+			MaxPiece:   n.dialect.MaxFrame,
 			MaxMessage: c.Dialect.MaxMessage,
 			MaxStreams: c.MaxStreams,
 			Memory:     flow.NewBudget(c.Memory, uint64(c.StreamMemory)),
 			Server:     true,
-		}, window)
+		}, n.window)
 		s.out.Attach(t.fill, t.waiting)
 		s.streams = t
 	}
@@ -51,7 +52,7 @@ func (n *native) stream(s *Session, h wire.FrameHeader, payload []byte) error {
 	if n.window == 0 {
 		return &wire.ConnError{Code: rpc.Unimplemented, Reason: fmt.Sprintf("%v frame from a client that has not announced streams", h.Kind)}
 	}
-	t := s.streamsOf(n.window)
+	t := s.streamsOf(n)
 	switch h.Kind {
 	case wire.KindData:
 		t.mu.Lock()
@@ -76,6 +77,14 @@ func (n *native) stream(s *Session, h wire.FrameHeader, payload []byte) error {
 	w, err := t.mux.Reset(h.Stream, r)
 	t.unlock(w)
 	return err
+}
+
+// promised reports whether a stream may still be sent a Data frame with n bytes.
+func (t *streams) promised(id uint64, n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	core := t.mux.Lookup(id)
+	return core != nil && core.Expects(n)
 }
 
 // start opens the stream of a call, or says why the call must be refused. window is from the call's header.

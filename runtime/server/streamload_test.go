@@ -9,6 +9,7 @@ import (
 
 	"github.com/kuafu-rpc/kuafu/runtime/client"
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
 	"github.com/kuafu-rpc/kuafu/runtime/server/internal/streamtest"
@@ -29,7 +30,7 @@ func (h *host) rawStreams(t *testing.T) *rawStreams {
 		t.Fatal(err)
 	}
 	p, ok, err := wire.ParsePreamble(b[:])
-	if !ok || err != nil || p.Features&wire.FeatureStreams == 0 || p.Window != wire.DefaultWindow {
+	if !ok || err != nil || p.Features&wire.FeatureStreams == 0 || p.Window != stream.DefaultWindow {
 		t.Fatalf("the server's preamble: %+v, %v", p, err)
 	}
 	return r
@@ -104,8 +105,8 @@ func (r *rawStreams) goAway() (g wire.GoAway) {
 func TestStreamRefusals(t *testing.T) {
 	h, _ := startStreams(t)
 	r := h.rawStreams(t)
-	stream := &wire.CallOptions{Stream: true}
-	r.send(r.call(nil, 1, "Streams.ping", text("x"), stream))
+	open := &wire.CallOptions{Stream: true}
+	r.send(r.call(nil, 1, "Streams.ping", text("x"), open))
 	wantError(t, r.failure(1), rpc.Unimplemented, rpc.NotExecuted, "not a stream method")
 	r.send(r.call(nil, 2, "Streams.upload", text("x"), nil))
 	wantError(t, r.failure(2), rpc.Unimplemented, rpc.NotExecuted, "is a stream method")
@@ -116,7 +117,7 @@ func TestStreamRefusals(t *testing.T) {
 	plain := &rawStreams{t, h.raw()}
 	plain.send(wire.AppendPreamble(nil, wire.Preamble{}))
 	io.ReadFull(plain.nc, make([]byte, wire.PreambleSize))
-	plain.send(plain.call(nil, 1, "Streams.upload", text("x"), stream))
+	plain.send(plain.call(nil, 1, "Streams.upload", text("x"), open))
 	wantError(t, plain.failure(1), rpc.Unimplemented, rpc.NotExecuted, "has not announced")
 	plain.send(wire.AppendEnd(nil, 1))
 	if g := plain.goAway(); g.Code != rpc.Unimplemented {

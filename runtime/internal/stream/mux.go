@@ -10,10 +10,12 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultWindow     = 256 << 10
+	DefaultWindow     = 258 << 10 // four pieces of DefaultChunk, with what they cost and what an encoding may add
 	DefaultMaxWindow  = 4 << 20
 	DefaultChunk      = 64 << 10
 	DefaultMaxStreams = 1024
+
+	LongestPiece = DefaultChunk + DefaultChunk/8 // of a message, in a Data frame, where Chunk is the default
 )
 
 // Config is how a side treats the streams of its connections. Zero fields have defaults. Sizes are in bytes.
@@ -21,7 +23,8 @@ type Config struct {
 	Window     uint64       // of a stream at first, as far as Memory has it; DefaultWindow, at least wire.MinWindow
 	MaxWindow  uint64       // that a stream may grow to; DefaultMaxWindow, at least Window
 	ConnWindow uint32       // what the own preamble announced; wire.DefaultWindow
-	Chunk      int          // of a Data frame that this side sends; DefaultChunk, at most what the peer accepts in a frame
+	Chunk      int          // of a Data frame that this side sends, about; DefaultChunk
+	MaxPiece   int          // that the peer accepts in a frame; wire.MaxData
 	MaxMessage int          // that this side receives; wire.DefaultMaxMessage
 	MaxStreams int          // at once; DefaultMaxStreams
 	Memory     *flow.Budget // of the connection, for what is received; nil for no bound
@@ -43,13 +46,26 @@ func (c *Config) applyDefaults() {
 	if c.Chunk <= 0 {
 		c.Chunk = DefaultChunk
 	}
-	c.Chunk = min(c.Chunk, wire.MaxData)
+	if c.MaxPiece <= 0 {
+		c.MaxPiece = wire.MaxData
+	}
+	c.MaxPiece = min(c.MaxPiece, wire.MaxData)
+	c.Chunk = min(c.Chunk, c.MaxPiece)
 	if c.MaxMessage <= 0 {
 		c.MaxMessage = wire.DefaultMaxMessage
 	}
 	if c.MaxStreams <= 0 {
 		c.MaxStreams = DefaultMaxStreams
 	}
+}
+
+// piece returns how much of n bytes goes into a Data frame. It may be an eighth over Chunk if that is all there is: a
+// message just above it would else make two pieces, which somebody has to join.
+func (c *Config) piece(n int) int {
+	if n <= c.Chunk+c.Chunk/8 && n <= c.MaxPiece {
+		return n
+	}
+	return min(n, c.Chunk)
 }
 
 // Options are what is particular to one stream.
@@ -75,6 +91,7 @@ type Mux struct {
 	failed  *rpc.Error  // the connection is lost
 	sent    flow.Sender // of the connection
 	arrived flow.Receiver
+	least   uint64 // credit that has to be there for a piece to go; see leastCredit
 	floor   uint64 // the least a stream's window can be: wire.MinWindow, except in tests
 	stale   int    // frames without effect since the last one that had any
 
@@ -99,6 +116,7 @@ func NewMux(c Config, window uint32) *Mux {
 		floor:   wire.MinWindow,
 		streams: make(map[uint64]*Stream),
 		sent:    flow.NewSender(uint64(window)),
+		least:   leastCredit(uint64(window)),
 		arrived: flow.NewReceiver(uint64(c.ConnWindow), uint64(c.ConnWindow)),
 	}
 }
@@ -134,6 +152,7 @@ func (m *Mux) Open(o Options) (*Stream, error) {
 			limit = o.Limit
 		}
 		s.sent = flow.NewSender(limit)
+		s.least = leastCredit(limit)
 	}
 	m.n++
 	return s, nil

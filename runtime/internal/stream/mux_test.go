@@ -156,7 +156,7 @@ func TestFairness(t *testing.T) {
 // Credit and ends of streams do not wait for the connection's credit.
 func TestUrgentFramesPassBulk(t *testing.T) {
 	p := newPair(t, Config{})
-	p.client.sent = flow.NewSender(100)
+	p.client.sent, p.client.least = flow.NewSender(100), 100
 	bulk, _ := p.open(1)
 	other, _ := p.open(2)
 	send(t, bulk, "more than there is credit for: "+strings.Repeat("x", 100))

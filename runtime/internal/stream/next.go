@@ -61,8 +61,16 @@ const quantum = 64 << 10
 
 // Ready reports whether Next may have something. It errs on the side of yes.
 func (m *Mux) Ready() bool {
-	return m.arrived.Due() || m.resets.len() > 0 || m.credit.len() > 0 || m.free.len() > 0 ||
-		m.bulk.len() > 0 && m.sent.Avail() >= wire.DataOverhead
+	return m.arrived.Due() || m.resets.len() > 0 || m.credit.len() > 0 || m.free.len() > 0 || m.bulkReady()
+}
+
+// bulkReady reports whether the connection's window has room for whoever is first.
+func (m *Mux) bulkReady() bool {
+	if m.bulk.len() == 0 {
+		return false
+	}
+	s := *m.bulk.front()
+	return s.out.len() == 0 || m.sent.Avail() >= least(s.out.front().b, m.least)
 }
 
 // Next returns the next frame to be sent: credit first, because the other side waits for it; then what costs nothing;
@@ -72,7 +80,7 @@ func (m *Mux) Next() (f Frame, ok bool) {
 	if m.failed != nil {
 		return Frame{}, false
 	}
-	if m.arrived.Due() {
+	if m.arrived.Due() || m.credit.len() > 0 && m.arrived.Worth() { // one write for two limits is better than two writes
 		return Frame{Kind: wire.KindCredit, limit: m.arrived.Advertise()}, true
 	}
 	for m.credit.len() > 0 {
@@ -101,7 +109,7 @@ func (m *Mux) nextData() (f Frame, ok bool) {
 		s := *m.bulk.front()
 		if s.sendable() {
 			room := m.sent.Avail()
-			if room < least(s.out.front().b) {
+			if room < least(s.out.front().b, m.least) {
 				return Frame{}, false // it keeps its turn
 			}
 			f, ok = s.next(room), true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
@@ -26,13 +27,19 @@ func (m *Message) Bytes() []byte {
 	if len(m.rest) == 0 {
 		return m.first
 	}
-	b := make([]byte, 0, m.size)
-	b = append(b, m.first...)
+	b := append(buffer.Get(m.size)[:0], m.first...)
+	buffer.Put(m.first)
 	for _, c := range m.rest {
 		b = append(b, c.b...)
+		buffer.Put(c.b)
 	}
 	m.first, m.rest = b, nil
 	return b
+}
+
+// Expects reports whether the stream's limit leaves room for a Data frame with n bytes, so that memory is reserved for it.
+func (s *Stream) Expects(n int) bool {
+	return s.options.Receives && !s.over() && wire.DataCost(n) <= s.received.Limit()-s.received.Received()
 }
 
 // Recv returns the next message and gives its place in the window back. The error is ErrWait if there is none yet, io.EOF

@@ -80,20 +80,28 @@ func (s *Stream) credit(limit uint64) (raised bool, err error) {
 	return raised, nil
 }
 
-// sendable reports whether the stream's own window lets a piece of what is pending go. A piece may be as small as one
-// byte: a message never has to fit into the window.
+// sendable reports whether the stream's own window lets a piece of what is pending go. A message never has to fit into the
+// window, and neither does a whole piece.
 func (s *Stream) sendable() bool {
-	return s.out.len() > 0 && s.sent.Avail() >= least(s.out.front().b)
+	return s.out.len() > 0 && s.sent.Avail() >= least(s.out.front().b, s.least)
 }
 
+// leastCredit returns how much of a window must be left before a piece that does not fit into it is cut to fit. With less
+// the rest of the window stays unused until there is more credit: a message would else leave in one piece of some bytes
+// and one of the rest, to be joined again. There will be more: three quarters of the first limit have been used, and
+// receivers wait for no more than that.
+func leastCredit(limit uint64) uint64 { return min(limit, wire.MinWindow) / 4 }
+
 // least is the smallest credit that lets a piece of b go.
-func least(b []byte) uint64 { return wire.DataCost(min(len(b), 1)) }
+func least(b []byte, cut uint64) uint64 {
+	return min(wire.DataCost(len(b)), max(cut, wire.DataCost(1)))
+}
 
 // next cuts the next Data frame off what is pending, within room credit of the connection, which is enough for least.
 func (s *Stream) next(room uint64) Frame {
 	p := s.out.front()
 	room = min(room, s.sent.Avail())
-	n := int(min(uint64(len(p.b)), uint64(s.mux.config.Chunk), room-wire.DataOverhead))
+	n := int(min(uint64(s.mux.config.piece(len(p.b))), room-wire.DataOverhead))
 	f := Frame{Kind: wire.KindData, ID: s.id, Stream: s, Payload: p.b[:n:n]}
 	s.sent.Take(wire.DataCost(n))
 	s.pending -= n
@@ -108,7 +116,7 @@ func (s *Stream) next(room uint64) Frame {
 		s.cut = p.more // what follows belongs to a message that has begun
 		s.out.pop()
 	}
-	if s.sent.Avail() <= wire.DataOverhead {
+	if s.sent.Avail() < max(s.least, wire.DataCost(1)) {
 		f.Flags |= wire.FlagBlocked
 	}
 	f.Drained = s.out.len() == 0

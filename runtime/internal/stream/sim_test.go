@@ -508,7 +508,7 @@ func (s *sim) clear() {
 		if sent, arrived := e.mux.sent.Sent(), e.peer.mux.arrived.Received(); sent != arrived {
 			s.fatalf("%s has sent %d on the connection, %d arrived", e.name, sent, arrived)
 		}
-		if window := uint64(e.mux.config.ConnWindow); e.mux.sent.Avail() < window-window/4 {
+		if window := uint64(e.mux.config.ConnWindow); e.mux.sent.Avail() < window-window/8*3 {
 			s.fatalf("%s: credit of the connection is lost: %v", e.name, &e.mux.sent)
 		}
 	}

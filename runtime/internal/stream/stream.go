@@ -56,6 +56,7 @@ type Stream struct {
 
 	// What goes out.
 	sent    flow.Sender
+	least   uint64 // credit that has to be there for a piece to go; see leastCredit
 	out     queue[piece]
 	pending int    // bytes in out
 	cut     bool   // some of out's front has been sent

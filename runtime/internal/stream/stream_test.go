@@ -294,7 +294,7 @@ func TestConnectionErrors(t *testing.T) {
 		frames []Frame
 		code   rpc.Code
 	}{
-		{"data beyond the stream's limit", []Frame{data(1, 200_000, 0), data(1, 62_144-128, 0), data(1, 0, 0)}, rpc.ResourceExhausted},
+		{"data beyond the stream's limit", []Frame{data(1, 200_000, 0), data(1, DefaultWindow-200_000-128, 0), data(1, 0, 0)}, rpc.ResourceExhausted},
 		{"data beyond the connection's", []Frame{data(2, 262_080, 0), data(3, 262_080, 0), data(4, 262_080, 0), data(5, 262_080, 0), data(6, 0, 0)}, rpc.ResourceExhausted},
 		{"credit beyond all bounds", []Frame{{Kind: wire.KindCredit, ID: 1, limit: flow.MaxOffset + 1}}, rpc.InvalidArgument},
 		{"the connection's credit beyond all bounds", []Frame{{Kind: wire.KindCredit, limit: flow.MaxOffset + 1}}, rpc.InvalidArgument},
