@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -19,8 +21,9 @@ const (
 )
 
 // Serve accepts connections from ln, a TCP or Unix listener that is closed when Serve returns. Several may be served at
-// once. It returns ErrClosed after Stop or Close, and otherwise only when ln is of no use any more: being out of
-// descriptors, connections reset before they were accepted and the like are survived, and counted.
+// once. It returns ErrClosed after Stop or Close, when it has accepted what was waiting, and otherwise only when ln is of
+// no use any more: being out of descriptors, connections reset before they were accepted and the like are survived, and
+// counted.
 func (l *Listener) Serve(ln net.Listener) error {
 	defer ln.Close()
 	if err := l.enlist(ln); err != nil {
@@ -29,7 +32,7 @@ func (l *Listener) Serve(ln net.Listener) error {
 	defer l.delist(ln)
 	var backoff time.Duration
 	secure, _ := ln.(*tlsListener)
-	for {
+	for !l.isStopped() {
 		nc, err := ln.Accept()
 		switch {
 		case err == nil:
@@ -39,12 +42,14 @@ func (l *Listener) Serve(ln net.Listener) error {
 			}
 			continue
 		case l.isStopped():
-			return ErrClosed
+			continue
 		case !passing(err):
 			return fmt.Errorf("listener: accept on %s: %w", ln.Addr(), err)
-		case outOfFiles(err) && l.spare.refuse(ln):
-			l.stats.refusedFiles.Add(1)
-			continue // no pause: every round takes one connection off the kernel's queue
+		case outOfFiles(err):
+			if peer := l.spare.refuse(ln); peer != nil {
+				l.refuse(peer, LimitFiles)
+				continue // no pause: every round takes one connection off the kernel's queue
+			}
 		}
 		l.stats.acceptErrors.Add(1)
 		if backoff == 0 {
@@ -56,9 +61,51 @@ func (l *Listener) Serve(ln net.Listener) error {
 		case <-t.C:
 		case <-l.stopped:
 			t.Stop()
-			return ErrClosed
 		}
 	}
+	l.acceptRest(ln, secure)
+	return ErrClosed
+}
+
+// acceptRest accepts what is in the kernel's queue, whose clients have connected and may have sent calls: closing the
+// listening socket would reset them, and they would not know whether those were executed. It goes on for restGrace, if
+// others come all the time.
+func (l *Listener) acceptRest(ln net.Listener, secure *tlsListener) {
+	s, ok := ln.(stoppable)
+	if !ok {
+		return
+	}
+	end := time.Now().Add(restGrace)
+	if s.SetDeadline(end) != nil {
+		return
+	}
+	for time.Now().Before(end) && readable(s) {
+		nc, err := ln.Accept()
+		if err != nil || l.admit(nc, secure) != nil {
+			return
+		}
+	}
+}
+
+const restGrace = 250 * time.Millisecond
+
+// stoppable is a listening socket whose Accept can be ended without closing it.
+type stoppable interface {
+	syscall.Conn
+	SetDeadline(time.Time) error
+}
+
+// readable reports whether a connection waits to be accepted.
+func readable(s stoppable) (yes bool) {
+	rc, err := s.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = rc.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		yes = n == 1 && err == nil
+	})
+	return yes && err == nil
 }
 
 func (l *Listener) enlist(ln net.Listener) error {
@@ -75,6 +122,7 @@ func (l *Listener) enlist(ln net.Listener) error {
 func (l *Listener) delist(ln net.Listener) {
 	l.mu.Lock()
 	delete(l.listeners, ln)
+	l.quietLocked()
 	l.mu.Unlock()
 	l.serving.Done()
 }
@@ -103,6 +151,9 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 			return nil
 		}
 		c.peer = rpc.Peer{Network: "tcp", Address: remote.String(), UID: -1, GID: -1, PID: -1}
+		if secure != nil {
+			c.peer.Network = "tls"
+		}
 		c.ip = addressKey(remote.AddrPort().Addr())
 		// When a connection ends gnet puts the memory of its addresses' zones into a pool of byte slices. It is the net
 		// package's, which goes on using it, so gnet may not see it.
@@ -117,12 +168,12 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	}
 	switch l.admission.enter(c.ip) {
 	case tooMany:
-		l.stats.refusedLimit.Add(1)
 		nc.Close()
+		l.refuse(&c.peer, LimitConns)
 		return nil
 	case tooManyPerIP:
-		l.stats.refusedPerIP.Add(1)
 		nc.Close()
+		l.refuse(&c.peer, LimitConnsPerIP)
 		return nil
 	}
 	if tc, ok := nc.(*net.TCPConn); ok {
@@ -140,12 +191,27 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	// Without an error and without OnOpen gnet could not add the descriptor to its poller; it has closed it.
 	l.admission.leave(c.ip)
 	if outOfFiles(err) {
-		l.stats.refusedFiles.Add(1)
+		l.refuse(&c.peer, LimitFiles)
 		return nil
 	}
 	l.stats.enrolErrors.Add(1)
 	l.opts.Logger.Warn("listener: cannot enrol a connection", "peer", c.peer.Address, "error", err)
 	return nil
+}
+
+// refuse counts a connection that was closed because of a limit.
+func (l *Listener) refuse(peer *rpc.Peer, limit Limit) {
+	switch limit {
+	case LimitConns:
+		l.stats.refusedLimit.Add(1)
+	case LimitConnsPerIP:
+		l.stats.refusedPerIP.Add(1)
+	case LimitFiles:
+		l.stats.refusedFiles.Add(1)
+	}
+	if f := l.opts.Refused; f != nil {
+		f(peer, limit)
+	}
 }
 
 // tune sets socket options. They fail only for a connection that is gone already, which the loop will notice.
@@ -205,8 +271,8 @@ func (s *spareFile) close() {
 	}
 }
 
-// refuse accepts and closes one connection, and reports whether it could.
-func (s *spareFile) refuse(ln net.Listener) bool {
+// refuse accepts and closes one connection, and returns its peer, as far as that is known; nil if it could not.
+func (s *spareFile) refuse(ln net.Listener) *rpc.Peer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := ln.(interface{ SetDeadline(time.Time) error })
@@ -214,20 +280,20 @@ func (s *spareFile) refuse(ln net.Listener) bool {
 		if s.file == nil {
 			s.open()
 		}
-		return false
+		return nil
 	}
 	s.file.Close()
 	s.file = nil
 	defer s.open()
 	// The connection may be gone by now; do not wait for the next one without a spare.
 	if d.SetDeadline(time.Now().Add(minBackoff)) != nil {
-		return false
+		return nil
 	}
 	nc, err := ln.Accept()
-	_ = d.SetDeadline(time.Time{})
+	_ = d.SetDeadline(time.Time{}) // Stop may have set one, too: it will be noticed before the next Accept
 	if err != nil {
-		return false
+		return nil
 	}
 	nc.Close()
-	return true
+	return &rpc.Peer{Network: ln.Addr().Network(), Address: nc.RemoteAddr().String(), UID: -1, GID: -1, PID: -1}
 }

@@ -9,10 +9,14 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
 // refused checks that the server closes nc without a word.
@@ -25,11 +29,40 @@ func refused(t *testing.T, nc net.Conn) {
 	}
 }
 
+// refusals are what Options.Refused was told.
+type refusals struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (r *refusals) note(p *rpc.Peer, limit Limit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, string(limit)+" "+p.Address)
+}
+
+// want waits for the one refusal, of nc.
+func (r *refusals) want(t *testing.T, limit Limit, nc net.Conn) {
+	t.Helper()
+	list := func() []string {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.Clone(r.all)
+	}
+	eventually(t, "a refusal is told of", func() bool { return len(list()) > 0 })
+	if got, want := list(), string(limit)+" "+nc.LocalAddr().String(); len(got) != 1 || got[0] != want {
+		t.Errorf("told of %q, want %q", got, want)
+	}
+}
+
 func TestMaxConns(t *testing.T) {
-	s := serve(t, Options{MaxConns: 2}, nil)
+	var r refusals
+	s := serve(t, Options{MaxConns: 2, Refused: r.note}, nil)
 	a, ca := connect(t, s)
 	b, _ := connect(t, s)
-	refused(t, dial(t, s))
+	third := dial(t, s)
+	refused(t, third)
+	r.want(t, LimitConns, third)
 	roundTrip(t, b)
 	a.Close()
 	ca.wait()
@@ -42,10 +75,13 @@ func TestMaxConns(t *testing.T) {
 }
 
 func TestMaxConnsPerIP(t *testing.T) {
-	s := serve(t, Options{MaxConnsPerIP: 2}, nil)
+	var r refusals
+	s := serve(t, Options{MaxConnsPerIP: 2, Refused: r.note}, nil)
 	a, ca := connect(t, s)
 	connect(t, s)
-	refused(t, dial(t, s))
+	third := dial(t, s)
+	refused(t, third)
+	r.want(t, LimitConnsPerIP, third)
 	other := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, Timeout: patience}
 	nc, err := other.Dial("tcp", s.addr)
 	if err != nil {
@@ -166,12 +202,14 @@ func TestSpareFile(t *testing.T) {
 	spare.open()
 	defer spare.close()
 	for range 3 {
-		if spare.refuse(ln) {
+		if spare.refuse(ln) != nil {
 			t.Error("refuses a connection, but none is there")
 		}
 		nc := dial(t, s)
-		if !spare.refuse(ln) {
+		if p := spare.refuse(ln); p == nil {
 			t.Error("does not refuse the connection that waits")
+		} else if p.Address != nc.LocalAddr().String() || p.Network != "tcp" {
+			t.Errorf("it was %+v", p)
 		}
 		refused(t, nc)
 		if spare.file == nil {

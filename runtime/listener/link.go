@@ -51,7 +51,6 @@ var past = time.Unix(1, 0)
 
 // startLink runs c, which admission has let in, on nc.
 func (l *Listener) startLink(c *Conn, nc *net.TCPConn, config *tls.Config) {
-	c.peer.Network = "tls"
 	k := &link{
 		c:       c,
 		socket:  &socket{TCPConn: nc, stall: l.opts.StallTimeout},

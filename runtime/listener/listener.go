@@ -27,6 +27,7 @@ type Listener struct {
 	stats     counters
 
 	stopped    chan struct{} // closed by Stop
+	quiet      chan struct{} // closed when no connection comes any more
 	quit       chan struct{} // ends the ticker
 	done       chan struct{} // closed when Close has finished
 	closing    atomic.Bool
@@ -54,7 +55,7 @@ func New(opts Options, accept func(*Conn) (Session, Output)) (*Listener, error) 
 	l := &Listener{
 		opts: opts, accept: accept, start: time.Now(),
 		admission: newAdmission(opts.MaxConns, opts.MaxConnsPerIP),
-		stopped:   make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
+		stopped:   make(chan struct{}), quiet: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
 		loops:     make(map[gnet.EventLoop]*loop),
 		links:     make(map[*link]struct{}),
@@ -126,7 +127,8 @@ func (l *Listener) allLoops() []*loop {
 	return all
 }
 
-// Stop ends all Serve calls and closes their net.Listeners. Connections stay.
+// Stop has all Serve calls end: they accept what waits to be accepted by now, which takes a quarter of a second at most,
+// and close their net.Listeners. Stopped tells when that is done. Connections stay.
 func (l *Listener) Stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -136,8 +138,38 @@ func (l *Listener) Stop() {
 	l.stop = true
 	close(l.stopped)
 	for ln := range l.listeners {
-		_ = ln.Close()
+		if s, ok := ln.(stoppable); !ok || s.SetDeadline(past) != nil {
+			_ = ln.Close()
+		}
 	}
+	l.quietLocked()
+}
+
+// Stopped returns a channel that is closed when Stop has been called and all Serve calls have ended: no connection comes
+// after that.
+func (l *Listener) Stopped() <-chan struct{} { return l.quiet }
+
+// quietLocked closes quiet when it is time for that.
+func (l *Listener) quietLocked() {
+	if l.stop && len(l.listeners) == 0 {
+		select {
+		case <-l.quiet:
+		default:
+			close(l.quiet)
+		}
+	}
+}
+
+// Handshaking returns how many TLS connections there are that have no session yet.
+func (l *Listener) Handshaking() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.links {
+		if !k.opened.Load() {
+			n++
+		}
+	}
+	return n
 }
 
 // Conns calls f for every connection open at this moment until f returns false. Some may have ended by then.

@@ -66,6 +66,10 @@ type Options struct {
 	// must not block. err is io.EOF for a peer that closed without a word.
 	HandshakeFailed func(peer *rpc.Peer, err error)
 
+	// Refused, if not nil, is told of connections that are closed at once because of a limit. It may be called concurrently
+	// and must not block.
+	Refused func(peer *rpc.Peer, limit Limit)
+
 	// Plaintext, if not nil, returns what to send, before the end, to a peer of a TLS port that does not speak TLS. prefix
 	// is what it began with, 5 to 64 bytes, valid during the call only. It may be called concurrently.
 	Plaintext func(prefix []byte) []byte

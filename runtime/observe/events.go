@@ -15,6 +15,7 @@ import (
 type Events struct {
 	ConnOpened      func(ConnOpened)      // a server has accepted a connection, with its TLS handshake behind it
 	ConnClosed      func(ConnClosed)      // such a connection has ended
+	ConnRefused     func(ConnRefused)     // a connection was closed at once, because of a limit
 	HandshakeFailed func(HandshakeFailed) // a connection never got so far
 	CallDone        func(CallDone)        // a server has answered a call
 	SlowCall        func(SlowCall)        // and it took unusually long; see WatchSlow
@@ -50,6 +51,13 @@ const (
 	EndProtocol     End = "protocol"      // the peer broke the protocol, a limit of it, or stopped inside a frame
 	EndInternal     End = "internal"      // a panic of our own
 )
+
+// ConnRefused is a connection for which there was no room.
+type ConnRefused struct {
+	Peer  *rpc.Peer // no more than its network and address, where the process was out of descriptors
+	Time  time.Time
+	Limit string // "connections", "connections_per_address" or "files"
+}
 
 // HandshakeFailed is a connection that never reached a session, such as one whose client has no good certificate.
 type HandshakeFailed struct {
@@ -142,6 +150,7 @@ func Tee(a, b Events) Events {
 	return Events{
 		ConnOpened:      both(a.ConnOpened, b.ConnOpened),
 		ConnClosed:      both(a.ConnClosed, b.ConnClosed),
+		ConnRefused:     both(a.ConnRefused, b.ConnRefused),
 		HandshakeFailed: both(a.HandshakeFailed, b.HandshakeFailed),
 		CallDone:        both(a.CallDone, b.CallDone),
 		SlowCall:        both(a.SlowCall, b.SlowCall),

@@ -22,6 +22,7 @@ func recorder(name string, log *[]string) observe.Events {
 	return observe.Events{
 		ConnOpened:      func(observe.ConnOpened) { note("opened") },
 		ConnClosed:      func(observe.ConnClosed) { note("closed") },
+		ConnRefused:     func(observe.ConnRefused) { note("refused") },
 		HandshakeFailed: func(observe.HandshakeFailed) { note("handshake") },
 		CallDone:        func(c observe.CallDone) { note("done " + c.MethodName()) },
 		SlowCall:        func(observe.SlowCall) { note("slow") },
@@ -41,7 +42,7 @@ func fire(e observe.Events) {
 
 func TestTee(t *testing.T) {
 	var log []string
-	all := []string{"opened", "closed", "handshake", "done _OTHER", "slow", "client"}
+	all := []string{"opened", "closed", "refused", "handshake", "done _OTHER", "slow", "client"}
 	if n := reflect.TypeFor[observe.Events]().NumField(); n != len(all) {
 		t.Fatalf("Events has %d functions, this test knows %d", n, len(all))
 	}

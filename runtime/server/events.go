@@ -27,6 +27,15 @@ func (st *stages) handshakeFailed(peer *rpc.Peer, err error) {
 	}
 }
 
+// connRefused is told of connections that were closed at once because of a limit.
+func (st *stages) connRefused(peer *rpc.Peer, limit listener.Limit) {
+	now := time.Now()
+	st.refusals.report(peer, limit, now)
+	if f := st.events.ConnRefused; f != nil {
+		f(observe.ConnRefused{Peer: peer, Time: now, Limit: string(limit)})
+	}
+}
+
 // opened tells of the connection's beginning.
 func (c *connection) opened() {
 	if f := c.stages.events.ConnOpened; f != nil {

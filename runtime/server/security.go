@@ -21,6 +21,7 @@ func (l link) Close(reason error) { l.conn.Close(reason) }
 // secure adds what the options about security ask for. The registry is complete but for the login's service.
 func (s *Server) secure(st *stages) error {
 	s.opts.listener.HandshakeFailed = st.handshakeFailed
+	s.opts.listener.Refused = st.connRefused
 	s.opts.listener.Plaintext = plaintext
 	if s.opts.secrets != nil {
 		st.gate = auth.NewGate(s.opts.secrets, s.opts.logger)

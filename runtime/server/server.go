@@ -38,9 +38,10 @@ type stages struct {
 	responder *responder.Factory
 	reader    *reader.Config
 
-	ends   ends
-	events *observe.Events // whose functions may be nil
-	gate   *auth.Gate      // nil unless clients must log in
+	ends     ends
+	refusals refusals
+	events   *observe.Events // whose functions may be nil
+	gate     *auth.Gate      // nil unless clients must log in
 
 	mu       sync.Mutex
 	conns    map[*connection]struct{}
@@ -154,7 +155,7 @@ func (s *Server) start() (*stages, []net.Listener, error) {
 	case len(s.listeners) == 0:
 		return nil, nil, errors.New("server: no address is bound; call Listen first")
 	}
-	st := &stages{events: &s.opts.events, ends: ends{log: s.opts.logger}, conns: make(map[*connection]struct{})}
+	st := &stages{events: &s.opts.events, ends: ends{log: s.opts.logger}, refusals: refusals{log: s.opts.logger}, conns: make(map[*connection]struct{})}
 	if err := s.secure(st); err != nil {
 		return nil, nil, err
 	}

@@ -36,7 +36,8 @@ func (e *CutError) Error() string {
 // Unwrap returns the cause.
 func (e *CutError) Unwrap() error { return e.Cause }
 
-// Shutdown ends the server without losing a reply: it stops accepting, calls the services' OnShutdown, tells clients to
+// Shutdown ends the server without losing a reply: it accepts the
+// connections that are waiting, and no more, calls the services' OnShutdown, tells clients to
 // send no more calls, lets the calls that were taken finish, sends their replies and closes the connections. When ctx ends first, what is left is
 // cut, and the error is a *CutError that says what. Native clients know of every call whether it was taken; Thrift's
 // protocol has no way to say it. Only the first of Shutdown and Close does the work; later ones wait for it and return nil.
@@ -108,6 +109,10 @@ func (st *stages) drain(ctx context.Context) (unanswered int) {
 	for _, c := range conns {
 		c.Drain()
 	}
+	select { // no connection comes after that
+	case <-st.listener.Stopped():
+	case <-ctx.Done():
+	}
 	hello := time.NewTimer(helloGrace)
 	defer hello.Stop()
 	for greeted := false; ; {
@@ -126,7 +131,8 @@ func (st *stages) drain(ctx context.Context) (unanswered int) {
 	}
 }
 
-// outstanding counts calls that were taken and not answered, and connections that have sent too little to be known.
+// outstanding counts calls that were taken and not answered, and connections that have sent too little to be known: those
+// in a TLS handshake are among them.
 func (st *stages) outstanding() (calls, undecided int) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -136,7 +142,7 @@ func (st *stages) outstanding() (calls, undecided int) {
 			undecided++
 		}
 	}
-	return calls, undecided
+	return calls, undecided + st.listener.Handshaking()
 }
 
 // answered is called when a connection that drains has no call in flight any more, or is gone.

@@ -30,6 +30,7 @@
 //	kuafu_rpc_open_connections{network}
 //	kuafu_rpc_connections_total{network}           accepted
 //	kuafu_rpc_connections_closed_total{reason}     see observe.End
+//	kuafu_rpc_connections_refused_total{limit}     closed at once, see observe.ConnRefused
 //	kuafu_rpc_handshake_failures_total
 //
 // Of the servers that Watch was told about, looked up when metrics are collected, each with the label server:

@@ -35,7 +35,7 @@ type Metrics struct {
 	requests, requestsRaw, replies     *prometheus.CounterVec
 	queue, processing, response        *prometheus.HistogramVec
 	open                               *prometheus.GaugeVec
-	accepted, closed                   *prometheus.CounterVec
+	accepted, closed, refused          *prometheus.CounterVec
 	handshakes                         prometheus.Counter
 	clientCalls                        *prometheus.CounterVec
 	clientTime                         *prometheus.HistogramVec
@@ -82,6 +82,7 @@ func New(o Options) *Metrics {
 	m.open = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "kuafu_rpc_open_connections", Help: "Connections that are open."}, []string{"network"})
 	m.accepted = counter("connections_total", "Connections accepted.", "network")
 	m.closed = counter("connections_closed_total", "Connections ended, by reason.", "reason")
+	m.refused = counter("connections_refused_total", "Connections closed at once, by limit.", "limit")
 	m.handshakes = prometheus.NewCounter(prometheus.CounterOpts{Name: "kuafu_rpc_handshake_failures_total", Help: "Connections whose TLS handshake failed."})
 	m.clientCalls = counter("client_calls_total", "Calls made, by code.", "method", "code")
 	m.clientTime = histogram("client_call_seconds", "Time that callers waited.")
@@ -152,6 +153,7 @@ func (m *Metrics) Events() observe.Events {
 			m.open.WithLabelValues(c.Peer.Network).Dec()
 			m.closed.WithLabelValues(string(c.End)).Inc()
 		},
+		ConnRefused:     func(c observe.ConnRefused) { m.refused.WithLabelValues(c.Limit).Inc() },
 		HandshakeFailed: func(observe.HandshakeFailed) { m.handshakes.Inc() },
 		CallDone:        func(c observe.CallDone) { m.served.Of(c.Method).add(&c) },
 		SlowCall:        func(s observe.SlowCall) { m.served.Of(s.Method).slow.Inc() },

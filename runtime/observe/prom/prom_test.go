@@ -62,6 +62,7 @@ func TestExposition(t *testing.T) {
 	e.ConnOpened(observe.ConnOpened{Peer: peer})
 	e.ConnOpened(observe.ConnOpened{Peer: &rpc.Peer{Network: "unix"}})
 	e.ConnClosed(observe.ConnClosed{Peer: peer, End: observe.EndIdle, Reason: io.EOF})
+	e.ConnRefused(observe.ConnRefused{Peer: peer, Limit: "connections"})
 	e.HandshakeFailed(observe.HandshakeFailed{Peer: peer, Err: io.EOF})
 	done := observe.CallDone{Method: echo, Peer: peer, Queue: 50 * time.Microsecond, Processing: 20 * time.Millisecond, Response: time.Second,
 		RequestBytes: 100, RequestRawBytes: 250, ReplyBytes: 30}
