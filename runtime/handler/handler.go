@@ -123,7 +123,16 @@ func (h *Handler) Dispatch(calls []*rpc.Call) {
 	var out answers
 	h.mu.Lock()
 	h.counts.requests += uint64(len(calls))
+	fifo, _ := h.queue.(*queue)
+	if h.closed || h.callers != nil {
+		fifo = nil
+	}
 	for i, c := range calls {
+		once := c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce
+		if fifo != nil && c.Stream == nil && !once && fifo.push(item{call: c}) { // nothing to be decided, as a rule
+			h.queued++
+			continue
+		}
 		name := ""
 		if names != nil {
 			name = names[i]
@@ -132,14 +141,15 @@ func (h *Handler) Dispatch(calls []*rpc.Call) {
 			if err := h.admitStreamLocked(item{call: c}, name); err != nil {
 				out.add(c, rpc.Reply{Err: err})
 			}
-		} else if c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce {
+		} else if once {
 			h.tryLocked(c, name, &out)
 		} else if err := h.acceptLocked(item{call: c}, name, &out); err != nil {
 			out.add(c, rpc.Reply{Err: err})
 		}
 	}
-	h.wakeLocked()
+	w := h.wakeLocked()
 	h.mu.Unlock()
+	w.signal()
 	out.send()
 }
 
@@ -199,7 +209,14 @@ func (h *Handler) admitLocked(it item, name string, out *answers) *rpc.Error {
 			return h.overload.tooBusy("the server is busy: calls take too long")
 		}
 	}
-	if !h.queue.push(it) && (out == nil || !h.dropEndedLocked(it.caller, out) || !h.queue.push(it)) {
+	room := h.queue.push(it)
+	if !room && out != nil {
+		if ended := h.dropEndedLocked(it.caller); len(ended) > 0 {
+			*out = append(*out, ended...)
+			room = h.queue.push(it)
+		}
+	}
+	if !room {
 		it.withdraw()
 		h.counts.backoff++
 		return h.overload.tooBusy("the server is busy: its call queue is full")
@@ -228,8 +245,8 @@ func (o *Overload) tooBusy(message string) *rpc.Error {
 const maxDrops = 64
 
 // dropEndedLocked makes room in a queue that is full, or full of calls of one caller: it ends calls at its front whose
-// callers do not wait any more. It reports whether there were any.
-func (h *Handler) dropEndedLocked(of *caller, out *answers) bool {
+// callers do not wait any more, and returns their replies. Those of caller of are looked at in any case.
+func (h *Handler) dropEndedLocked(of *caller) (out answers) {
 	drops, now := 0, h.now()
 	var kept []item
 	h.queue.heads(of, func(it item) bool {
@@ -252,9 +269,9 @@ func (h *Handler) dropEndedLocked(of *caller, out *answers) bool {
 	})
 	h.queued -= drops
 	for _, it := range kept {
-		h.passOnLocked(keyOf(it.call), out)
+		h.passOnLocked(keyOf(it.call), &out)
 	}
-	return drops > 0
+	return out
 }
 
 // takeLocked gives w the call that is next, if there is one.
@@ -270,6 +287,8 @@ func (h *Handler) takeLocked(w *worker) bool {
 	}
 	if len(h.old) > 0 {
 		w.item, _ = h.old[0].pop()
+	} else if q, ok := h.queue.(*queue); ok { // so that the common case needs no call
+		w.item, _ = q.pop()
 	} else {
 		w.item, _ = h.queue.pop()
 	}
@@ -286,24 +305,33 @@ func (h *Handler) takeLocked(w *worker) bool {
 	return true
 }
 
-// wakeLocked gets one more worker going if there is work for it. Only one wake-up is on its way at a time: the woken
-// worker wakes the next when it has taken its call. So a burst of short calls is run by the few workers that are awake,
-// and a burst of long ones still ends up with a worker each.
-func (h *Handler) wakeLocked() {
+// wakeLocked returns one more worker if there is work for it; signal, without the lock, gets it going. Only one wake-up is
+// on its way at a time: the woken worker wakes the next when it has taken its call. So a burst of short calls is run by
+// the few workers that are awake, and a burst of long ones still ends up with a worker each.
+func (h *Handler) wakeLocked() *worker {
 	if h.waking || h.queued == 0 {
-		return
+		return nil
 	}
 	if n := len(h.idle); n > 0 {
 		w := h.idle[n-1]
 		h.idle = h.idle[:n-1]
 		h.waking = true
+		return w
+	}
+	if h.started == h.opts.Workers {
+		return nil
+	}
+	h.started++
+	h.waking = true
+	w := &worker{wake: make(chan struct{}, 1), decoder: codec.NewDecoder(codec.Binary, nil)}
+	go h.work(w) // Close waits for it
+	return w
+}
+
+// signal wakes w, if it is not nil. It may take a system call.
+func (w *worker) signal() {
+	if w != nil {
 		w.wake <- struct{}{}
-	} else if h.started < h.opts.Workers {
-		h.started++
-		h.waking = true
-		w := &worker{wake: make(chan struct{}, 1), decoder: codec.NewDecoder(codec.Binary, nil)}
-		w.wake <- struct{}{}
-		go h.work(w) // Close waits for it
 	}
 }
 
@@ -325,13 +353,15 @@ func (h *Handler) work(w *worker) {
 		h.mu.Lock()
 		h.waking = false
 		for h.takeLocked(w) {
-			h.wakeLocked()
+			next := h.wakeLocked()
 			h.mu.Unlock()
+			next.signal()
 			h.run(w)
 			h.mu.Lock()
 			h.bookLocked(w)
 		}
-		w.item = item{} // an idle worker must not keep the last call alive
+		w.item = item{} // an idle worker must not keep the last call alive, nor its bytes
+		w.decoder.Reset(codec.Binary, nil)
 		if h.closed {
 			h.started--
 			h.endLocked()

@@ -93,8 +93,9 @@ func (h *Handler) keep(c *rpc.Call, reply rpc.Reply) rpc.Reply {
 	if reply.Err != nil && reply.Err.Execution == rpc.NotExecuted { // an attempt that never was
 		h.mu.Lock()
 		h.passOnLocked(keyOf(c), &out)
-		h.wakeLocked()
+		w := h.wakeLocked()
 		h.mu.Unlock()
+		w.signal()
 		out.send()
 		return reply
 	}

@@ -198,7 +198,6 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 	w.decoder.ResetShared(c.Encoding, c.Body)
 	args.DecodeThrift(w.decoder)
 	err := w.decoder.Err()
-	w.decoder.Reset(codec.Binary, nil) // an idle worker must not keep the last call's bytes alive
 	if err != nil {
 		return nil, refusal(rpc.InvalidArgument, "arguments: "+err.Error())
 	}

@@ -28,26 +28,28 @@ type Peer struct {
 }
 
 // Call is one call inside a server, from the reader that framed it to the responder that answers it. The reader fills
-// it; after that one stage at a time owns it.
+// it; after that one stage at a time owns it. There is one for each call, so its size counts: the order of the fields keeps
+// it within the allocator's 384 bytes.
 type Call struct {
 	ID       uint64         // the id that the reply carries: a native stream id or a Thrift sequence id
 	Handler  *Handler       // what to run; nil until it is resolved, and after Dialect.Open only if there is no such method
 	Name     string         // the name as received, where Handler is nil
+	Retry    uint32         // 0 for the first attempt
 	Encoding codec.Encoding // of the body
 	Oneway   bool           // the caller expects no reply
+
+	Compression uint8 // of Body, in the dialect's own numbering; Dialect.Open undoes it
 
 	// Body is the argument struct as it came from the wire, possibly still compressed. The call owns it: nobody writes to
 	// it again, so decoded strings may alias it.
 	Body []byte
 
-	Size        int   // of Body as it was received, which is what a connection's limits count
-	Compression uint8 // of Body, in the dialect's own numbering; Dialect.Open undoes it
-	RawSize     int   // declared size of Body when decompressed
+	Size    int // of Body as it was received, which is what a connection's limits count
+	RawSize int // declared size of Body when decompressed
 
 	Received time.Time // when its last byte was read
 	Deadline time.Time // zero if none
 	ClientID ClientID
-	Retry    uint32 // 0 for the first attempt
 	Number   uint64 // the client's own number for the call, the same in every attempt; 0 if it has none
 	Metadata []byte // the header's metadata fields, undecoded
 	Trace    []byte // the header's trace context, undecoded; nil if none

@@ -3,13 +3,15 @@ package rpc
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // callContext is the context that a handler gets. It costs nothing until somebody asks for Done: the channel and the
 // timer are made then, because most handlers never look.
 type callContext struct {
-	call *Call
+	call  *Call
+	ended atomic.Bool // err is set
 
 	mu    sync.Mutex
 	done  chan struct{} // made by the first Done
@@ -43,6 +45,7 @@ func (x *callContext) end(err error) {
 		return
 	}
 	x.err = err
+	x.ended.Store(true)
 	if x.timer != nil {
 		x.timer.Stop()
 	}

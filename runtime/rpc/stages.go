@@ -40,12 +40,8 @@ func (s Stages) String() string {
 // Ended returns Err of the call's context at a time that the caller has at hand, which spares a look at the clock: nil if
 // the context has not ended.
 func (c *Call) Ended(now time.Time) error {
-	x := &c.ctx
-	x.mu.Lock()
-	err := x.err
-	x.mu.Unlock()
-	if err == nil && !c.Deadline.IsZero() && !now.Before(c.Deadline) {
+	if c.ctx.ended.Load() || !c.Deadline.IsZero() && !now.Before(c.Deadline) {
 		return c.Context().Err()
 	}
-	return err
+	return nil
 }
