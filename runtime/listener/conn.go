@@ -188,15 +188,10 @@ func (c *Conn) serve() {
 // check is the regular visit.
 func (c *Conn) check(now time.Time, clock time.Duration) {
 	defer c.guard()
-	if c.out.waiting && clock-c.out.progress >= c.l.opts.StallTimeout {
-		// The watcher speaks only when a good part of the socket's buffer is free. Any byte that fits is progress.
-		c.armed.Store(false)
-		c.flush()
-		if c.out.waiting && clock-c.out.progress >= c.l.opts.StallTimeout {
-			c.l.stats.slowConsumers.Add(1)
-			c.abort(ErrSlowConsumer)
-			return
-		}
+	if c.out.waiting && c.stalled(clock) {
+		c.l.stats.slowConsumers.Add(1)
+		c.abort(ErrSlowConsumer)
+		return
 	}
 	if c.closing || c.closed {
 		return

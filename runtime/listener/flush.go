@@ -12,7 +12,8 @@ type outgoing struct {
 	first    int           // bufs before it are written
 	offset   int           // into bufs[first]
 	waiting  bool          // the watcher will post the connection when the socket has room
-	progress time.Duration // when the kernel last took a byte, or waiting began; on the Listener's clock
+	progress time.Duration // when the kernel last took a byte, the peer did, or waiting began; on the Listener's clock
+	unread   int           // what the kernel had for the peer when that was last looked at, -1 if it will not say
 }
 
 // maxVector is how many buffers one writev takes (IOV_MAX).
@@ -104,8 +105,28 @@ func (c *Conn) await(progress bool) {
 		c.out.progress = c.l.now()
 	}
 	c.out.waiting = true
+	c.out.unread = unread(c.fd)
 	c.armed.Store(true)
 	if err := c.l.watcher.arm(c); err != nil {
 		c.abort(wrapErrno("epoll_ctl", err))
 	}
+}
+
+// stalled reports whether the peer of a connection with a full socket has taken nothing for the stall timeout. The watcher
+// speaks only when a good part of the socket's buffer is free, and to see how much fits would show what the peer took at
+// some time, not when. So at every look the kernel is asked how much the peer has left: nothing is written in between.
+func (c *Conn) stalled(clock time.Duration) bool {
+	now := unread(c.fd)
+	if now >= 0 && now < c.out.unread {
+		c.out.progress = clock
+	}
+	c.out.unread = now
+	if clock-c.out.progress < c.l.opts.StallTimeout {
+		return false
+	}
+	if now < 0 { // any byte that fits is progress, then
+		c.armed.Store(false)
+		c.flush()
+	}
+	return c.out.waiting && clock-c.out.progress >= c.l.opts.StallTimeout
 }

@@ -45,15 +45,17 @@ type Options struct {
 	ReadBuffer int // bytes one read may take; one buffer of that size per loop. Default 64 KiB
 	Window     int // bytes asked of Output.Next at a time, and written before other connections get a turn. Default 1 MiB
 
-	// StallTimeout ends a connection whose peer took no byte for so long while output was pending. Default 10 s. It is
-	// looked at every CheckInterval.
+	// StallTimeout ends a connection whose peer took no byte for so long while output was pending; it may take a quarter
+	// longer. Default 10 s.
 	StallTimeout time.Duration
 
 	// CloseGrace bounds how long a closed connection may live on: to send its pending output, and then to read on until
 	// the peer has that output and falls silent, because a socket closed earlier may reset the connection. Default 1 s.
 	CloseGrace time.Duration
 
-	CheckInterval time.Duration // between two calls of a connection's Session.Check. Default 500 ms
+	// CheckInterval is the time between two calls of a connection's Session.Check. Default 500 ms, and at most a tenth of
+	// StallTimeout.
+	CheckInterval time.Duration
 
 	// KeepAlive is the idle time after which TCP probes the peer; three probes a third of it apart go unanswered before
 	// the connection ends. Default 60 s. Negative: no probes.
@@ -97,6 +99,7 @@ func (o Options) withDefaults() Options {
 	setTime(&o.StallTimeout, 10*time.Second)
 	setTime(&o.CloseGrace, time.Second)
 	setTime(&o.CheckInterval, 500*time.Millisecond)
+	o.CheckInterval = min(o.CheckInterval, max(o.StallTimeout/10, time.Millisecond))
 	setTime(&o.KeepAlive, time.Minute)
 	setTime(&o.HandshakeTimeout, 5*time.Second)
 	if o.MaxConns < 0 {

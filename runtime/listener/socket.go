@@ -13,8 +13,17 @@ func acknowledged(fd int, network string) bool {
 	if network == "unix" {
 		return true
 	}
+	return unread(fd) == 0
+}
+
+// unread returns how much of what was written the peer has not taken: what its kernel has not acknowledged, or for a Unix
+// socket what the peer has not read, in the kernel's own measure. It is -1 where the kernel does not say.
+func unread(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
-	return err == nil && n == 0
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 func wrapErrno(call string, err error) error { return os.NewSyscallError(call, err) }

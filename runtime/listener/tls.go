@@ -64,8 +64,10 @@ func (s *socket) Read(b []byte) (int, error) {
 // Write implements net.Conn. It fails with ErrSlowConsumer when the peer took no byte for the stall timeout; one that
 // takes a byte now and then is waited for, so that tls.Conn never sees a record cut.
 func (s *socket) Write(b []byte) (int, error) {
-	for written := 0; ; {
-		if err := s.SetWriteDeadline(time.Now().Add(s.stall)); err != nil {
+	step := max(s.stall/10, time.Millisecond)
+	now := time.Now()
+	for written, progress := 0, now; ; {
+		if err := s.SetWriteDeadline(now.Add(step)); err != nil {
 			return written, err
 		}
 		n, err := s.TCPConn.Write(b[written:])
@@ -73,7 +75,11 @@ func (s *socket) Write(b []byte) (int, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
-		if n == 0 {
+		now = time.Now()
+		switch {
+		case n > 0: // at some time during the step
+			progress = now
+		case now.Sub(progress) >= s.stall:
 			return written, ErrSlowConsumer
 		}
 	}
