@@ -36,9 +36,11 @@ type view struct {
 func views() []view {
 	return []view{
 		{"calls", "calls, as fast as a number of callers can make them", callsView},
+		{"open", "latency of calls that are due at a rate", openView},
 		{"stream", "bulk data on one stream", streamView},
 		{"beside", "calls beside a bulk stream on the same connection", besideView},
 		{"stuck", "calls and a healthy stream beside many streams that nobody reads", stuckView},
+		{"scale", "cost of calls as callers, connections, payload and methods grow", scaleView},
 		{"idle", "server memory of idle connections", idleView},
 	}
 }

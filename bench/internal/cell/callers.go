@@ -82,6 +82,10 @@ func (c *callers) warm() error {
 	return c.err
 }
 
+func (c *callers) begin() { c.measuring.Store(true) }
+
+func (c *callers) end() { c.measuring.Store(false) }
+
 // stop ends the callers and returns the latencies of all; any call's error is its own.
 func (c *callers) stop() (*stats.Histogram, error) {
 	c.stopped.Store(true)

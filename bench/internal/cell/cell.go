@@ -13,8 +13,9 @@ type Spec struct {
 	Peer    string
 	Payload string
 	Callers int
-	Conns   int // connections the callers share; ignored by peers whose callers do not share
-	Pass    int // which of the repetitions this is, from 0
+	Conns   int     // connections the callers share; ignored by peers whose callers do not share
+	Rate    float64 `json:",omitempty"` // calls/s of an open loop; 0 for callers that make one call after another
+	Pass    int     // which of the repetitions this is, from 0
 }
 
 // Timing says how long to measure.

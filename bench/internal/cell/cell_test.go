@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -120,6 +121,39 @@ func TestBulkEndsEarly(t *testing.T) {
 	b.ended <- <-b.ended // wait for the end, and put it back
 	if err := b.stop(); err == nil || !strings.Contains(err.Error(), "lost") {
 		t.Errorf("a stream that was lost stops with %v", err)
+	}
+}
+
+// TestScale measures the ends of every axis.
+func TestScale(t *testing.T) {
+	timing := Timing{Measure: 300 * time.Millisecond} // a call of 16 MiB takes a while
+	for _, tt := range []struct {
+		axis Axis
+		at   int
+	}{{Callers, 300}, {Connections, 300}, {Payload, 16 << 20}, {Methods, 1000}} {
+		for _, name := range []string{"kuafu", "grpc-pool"} {
+			if s, err := RunScale(t.Context(), name, tt.axis, tt.at, 0, timing); err != nil || s.Calls == 0 || s.CPU() <= 0 {
+				t.Errorf("%s, %d %s: %+v, %v", name, tt.at, tt.axis, s, err)
+			}
+		}
+	}
+	if _, err := RunScale(t.Context(), "kuafu", "length", 1, 0, timing); err == nil {
+		t.Error("there is an axis of lengths")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	s := Spec{Peer: "kuafu", Payload: "1k", Callers: 20, Conns: 1, Rate: 1000}
+	o, err := RunOpen(t.Context(), s, Timing{Warmup: 50 * time.Millisecond, Measure: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The number of arrivals in a window has a standard deviation of its square root; this is nine of them.
+	if want := o.Seconds * o.Offered; math.Abs(float64(o.Calls)-want) > 9*math.Sqrt(want) {
+		t.Errorf("%d calls in %.2f s at %v per second", o.Calls, o.Seconds, o.Offered)
+	}
+	if o.P50 <= 0 || o.P50 > o.P99 || o.Capacity != 0 || o.View != "open" {
+		t.Errorf("the result makes no sense: %+v", o)
 	}
 }
 

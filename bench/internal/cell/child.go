@@ -60,12 +60,20 @@ func Child(args []string) (bool, error) {
 	}
 }
 
+// load is what makes a client's calls.
+type load interface {
+	warm() error // waits until every caller has made a call
+	begin()      // starts the window
+	end()        // ends it
+	stop() (*stats.Histogram, error)
+}
+
 // child is what a child process knows.
 type child struct {
 	role    role
 	peer    peer.Peer
 	message *payload.Message
-	callers *callers // client only; nil where it makes no calls
+	load    load // client only; nil where it makes no calls
 
 	// Of a client of streams.
 	conn    *peer.Conn
@@ -99,7 +107,11 @@ func start(arg, config string) (c *child, ready reply, err error) {
 		if err != nil {
 			return nil, ready, err
 		}
-		c.callers = newCallers(calls)
+		if c.role.Spec.Rate > 0 {
+			c.load = newArrivals(calls, c.role.Spec.Rate)
+		} else {
+			c.load = newCallers(calls)
+		}
 	}
 	return c, ready, nil
 }
@@ -107,13 +119,13 @@ func start(arg, config string) (c *child, ready reply, err error) {
 func (c *child) answer(q request) (reply, error) {
 	switch q.Do {
 	case warm:
-		return reply{}, c.callers.warm()
+		return reply{}, c.load.warm()
 	case begin:
 		return reply{}, c.begin()
 	case end:
 		w, err := c.end()
 		return reply{Window: w}, err
-	case load:
+	case file:
 		c.file = payload.Piece(q.N)
 		return reply{}, nil
 	case carry:
@@ -147,15 +159,15 @@ func (c *child) begin() (err error) {
 		c.carried = c.bulk.carried.Load()
 	}
 	c.began = time.Now()
-	if c.callers != nil {
-		c.callers.measuring.Store(true)
+	if c.load != nil {
+		c.load.begin()
 	}
 	return nil
 }
 
 func (c *child) end() (w window, err error) {
-	if c.callers != nil {
-		c.callers.measuring.Store(false)
+	if c.load != nil {
+		c.load.end()
 	}
 	w.Elapsed = time.Since(c.began)
 	used, err := stats.Used()
@@ -172,11 +184,14 @@ func (c *child) end() (w window, err error) {
 	if c.bulk != nil {
 		w.Carried = c.bulk.carried.Load() - c.carried
 	}
-	if c.callers == nil {
+	if c.load == nil {
 		return w, nil
 	}
-	latency, err := c.callers.stop()
-	c.callers = nil
+	latency, err := c.load.stop()
+	if a, ok := c.load.(*arrivals); ok {
+		w.Late = a.late.Quantile(0.99)
+	}
+	c.load = nil
 	err = errors.Join(err, c.endSide())
 	w.Calls = latency.Count()
 	w.P50, w.P99, w.P999 = latency.Quantile(0.5), latency.Quantile(0.99), latency.Quantile(0.999)

@@ -22,7 +22,7 @@ const (
 	begin  = "begin"  // start the measured window
 	end    = "end"    // end it and report
 	hold   = "hold"   // client: open N connections and keep them
-	load   = "load"   // client: make a file of N bytes in memory, for an upload
+	file   = "file"   // client: make a file of N bytes in memory, for an upload
 	carry  = "carry"  // client: carry the Transfer
 	run    = "run"    // client: start the Side
 	stick  = "stick"  // client: open N streams of messages of Side.Size that nobody reads
@@ -53,5 +53,6 @@ type window struct {
 	Used           stats.Usage
 	Calls          uint64 // client only, as are the quantiles
 	P50, P99, P999 time.Duration
-	Carried        int64 // bytes of the bulk stream
+	Late           time.Duration // open loop only: the 99th percentile of how late arrivals were handed over
+	Carried        int64         // bytes of the bulk stream
 }

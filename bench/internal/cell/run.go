@@ -11,29 +11,35 @@ import (
 // Run measures one cell. If profiles is not empty, it is a directory that gets a processor profile of either process.
 // A call that fails fails the cell.
 func Run(ctx context.Context, s Spec, t Timing, profiles string) (Result, error) {
+	r, _, err := runCalls(ctx, s, t, profiles)
+	return r, err
+}
+
+// runCalls returns the client's window too.
+func runCalls(ctx context.Context, s Spec, t Timing, profiles string) (Result, window, error) {
 	p, err := peer.Find(s.Peer)
 	if err != nil {
-		return Result{}, err
+		return Result{}, window{}, err
 	}
 	if !p.Shares {
 		s.Conns = s.Callers
 	}
 	pair, err := spawnPair(ctx, s, profiles, fmt.Sprintf("%s-%s-%dx%d", s.Peer, s.Payload, s.Callers, s.Conns))
 	if err != nil {
-		return Result{}, err
+		return Result{}, window{}, err
 	}
 	defer pair.close()
 	if err := pause(ctx, t.Warmup); err != nil {
-		return Result{}, err
+		return Result{}, window{}, err
 	}
 	if _, err := pair.client.ask(request{Do: warm}); err != nil {
-		return Result{}, err
+		return Result{}, window{}, err
 	}
 	client, server, noise, err := pair.window(func() error { return pause(ctx, t.Measure) })
 	if err != nil {
-		return Result{}, err
+		return Result{}, window{}, err
 	}
-	return newResult(p, s, client, server, noise), nil
+	return newResult(p, s, client, server, noise), client, nil
 }
 
 func newResult(p peer.Peer, s Spec, client, server window, noise Noise) Result {

@@ -54,7 +54,7 @@ func (c *child) beside(s side) error {
 		}
 		call = chat
 	}
-	c.callers = newCallers([]peer.Call{call})
+	c.load = newCallers([]peer.Call{call})
 	return nil
 }
 

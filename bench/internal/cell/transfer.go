@@ -103,7 +103,7 @@ func RunTransfer(ctx context.Context, name string, d Direction, size, pass int, 
 	total := min(max(int64(float64(probe.bytes())*measure.Seconds()/took.Seconds()), minTransfer), maxTransfer)
 	if d == Upload {
 		total = uploadSize
-		if _, err := pair.client.ask(request{Do: load, N: uploadSize}); err != nil {
+		if _, err := pair.client.ask(request{Do: file, N: uploadSize}); err != nil {
 			return Transfer{}, err
 		}
 	}

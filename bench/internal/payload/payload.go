@@ -7,6 +7,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -18,29 +20,51 @@ type Message struct {
 	Attributes map[string]string
 }
 
-// Sizes are the names that New takes, smallest first.
+// Sizes are the names that the measurements of calls use, smallest first.
 func Sizes() []string { return []string{"64B", "1k", "64k"} }
 
-// New makes a message of a size: "64B" has a body of 64 bytes and nothing else; "1k" and "64k" have three tags, two
-// attributes and a body that brings the message to about 1 KiB, or is 64 KiB long itself. The text is random, which no
-// compressor shortens by much, and the same in every process.
+// maxSize is the largest that New takes.
+const maxSize = 32 << 20
+
+// New makes a message of a size, such as "64B", "1k" or "16M": up to 512 bytes it has a body of that length and nothing
+// else; above, also three tags and two attributes, which are a part of the size up to 32 KiB and come on top from there
+// on. The text is random, which no compressor shortens by much, and the same in every process.
 func New(size string) (*Message, error) {
+	n, err := parse(size)
+	if err != nil {
+		return nil, err
+	}
 	random := rand.New(rand.NewPCG(42, 42))
 	m := &Message{ID: 1 << 40}
-	switch size {
-	case "64B":
-		m.Body = text(random, 64)
+	switch {
+	case n <= 512:
+		m.Body = text(random, n)
 		return m, nil
-	case "1k":
-		m.Body = text(random, 841)
-	case "64k":
-		m.Body = text(random, 64<<10)
+	case n <= 32<<10:
+		m.Body = text(random, n-rest)
 	default:
-		return nil, fmt.Errorf("no payload %q; there are %q", size, Sizes())
+		m.Body = text(random, n)
 	}
 	m.Tags = []string{text(random, 24), text(random, 24), text(random, 24)}
 	m.Attributes = map[string]string{"trace-id": text(random, 32), "tenant-name": text(random, 32)}
 	return m, nil
+}
+
+// rest is what the tags, the attributes and the encoding of a message take, about.
+const rest = 183
+
+func parse(size string) (int, error) {
+	digits, unit := size, 1
+	for suffix, n := range map[string]int{"B": 1, "k": 1 << 10, "M": 1 << 20} {
+		if d, ok := strings.CutSuffix(size, suffix); ok {
+			digits, unit = d, n
+		}
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > maxSize/unit {
+		return 0, fmt.Errorf("no payload %q: it must be like 64B, 1k or 16M, and %d MiB at most", size, maxSize>>20)
+	}
+	return n * unit, nil
 }
 
 func text(random *rand.Rand, n int) string {

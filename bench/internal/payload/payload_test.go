@@ -8,7 +8,7 @@ import (
 )
 
 func TestSizes(t *testing.T) {
-	for size, want := range map[string][2]int{"64B": {64, 64}, "1k": {950, 1100}, "64k": {64 << 10, 65 << 10}} {
+	for size, want := range map[string][2]int{"64B": {64, 64}, "1k": {950, 1100}, "4k": {4000, 4096}, "64k": {64 << 10, 65 << 10}, "1M": {1 << 20, 1<<20 + 500}} {
 		m, err := New(size)
 		if err != nil {
 			t.Fatal(err)
@@ -28,8 +28,10 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%s is another one the second time", size)
 		}
 	}
-	if _, err := New("1 GB"); err == nil {
-		t.Error("there is a payload of 1 GB")
+	for _, size := range []string{"", "k", "0B", "-1k", "1 k", "1G", "33M", "9223372036854775807M"} {
+		if _, err := New(size); err == nil {
+			t.Errorf("there is a payload of %q", size)
+		}
 	}
 }
 

@@ -50,7 +50,9 @@ func grpcTuned() Peer {
 }
 
 func grpcWith(name, title string, so []grpc.ServerOption, do []grpc.DialOption) Peer {
-	do = append(do, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	so = append(so, grpc.MaxRecvMsgSize(maxMessage))
+	do = append(do, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	return Peer{
 		Name: name, Title: title, Kind: Framework, Base: true, Shares: true,
 		Serve: func(addr string) error {

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/apache/thrift/lib/go/thrift"
 
@@ -37,13 +38,28 @@ func kuafuWith(name, title string, so []server.Option, co []client.Option) Peer 
 		Name: name, Title: title, Kind: Ours, Shares: true,
 		Serve: func(addr string) error { return kuafuServe(addr, so...) },
 		Dial: func(addr string, callers, conns int, m *payload.Message) ([]Call, error) {
-			c, err := client.Dial(context.Background(), "tcp://"+addr, append(co, client.WithConnections(conns))...)
+			// A client spreads calls over its connections itself, up to 64.
+			clients, each := 1, conns
+			if conns > 64 {
+				clients, each = conns, 1
+			}
+			opts := append(slices.Clone(co), client.WithConnections(each), client.WithMaxFrame(maxMessage))
+			dialed, err := dialEach(clients, func() (*echo.EchoClient, error) {
+				c, err := client.Dial(context.Background(), "tcp://"+addr, opts...)
+				if err != nil {
+					return nil, err
+				}
+				e := echo.NewEchoClient(c)
+				if len(m.Body) > 8<<20 {
+					// Until the server has said what it accepts, which comes with its first reply, a client keeps to the default.
+					_, err = e.Echo(context.Background(), new(echo.Message))
+				}
+				return e, err
+			})
 			if err != nil {
 				return nil, err
 			}
-			return spread([]*echo.EchoClient{echo.NewEchoClient(c)}, callers, func(c *echo.EchoClient) Call {
-				return kuafuCall(c, m)
-			}), nil
+			return spread(dialed, callers, func(c *echo.EchoClient) Call { return kuafuCall(c, m) }), nil
 		},
 		Connect: kuafuConnect(co),
 	}
@@ -61,10 +77,13 @@ func kuafuCall(c *echo.EchoClient, m *payload.Message) Call {
 	}
 }
 
-// kuafuServe serves with one limit raised: by default 1,024 connections may come from one address, and the measurement
-// of idle connections opens 10,000.
+// maxMessage is what kuafu and gRPC-go, which refuse messages above 16 and 4 MiB by default, accept here.
+const maxMessage = 64 << 20
+
+// kuafuServe serves with limits raised: by default 1,024 connections may come from one address, and the measurement of
+// idle connections opens 10,000.
 func kuafuServe(addr string, opts ...server.Option) error {
-	s := server.New(append(opts, server.WithMaxConns(0, -1))...)
+	s := server.New(append(opts, server.WithMaxConns(0, -1), server.WithMaxMessage(maxMessage, maxMessage))...)
 	if err := errors.Join(s.Register(echo.NewEchoService(kuafuEcho{})), s.Register(bulk.NewBulkService(kuafuBulk{}))); err != nil {
 		return err
 	}

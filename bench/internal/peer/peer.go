@@ -4,6 +4,8 @@ package peer
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
 )
@@ -73,14 +75,18 @@ func All() []Peer {
 	}
 }
 
-// Find returns the peer with a name.
+// Find returns the peer with a name, one of All or a Methods.
 func Find(name string) (Peer, error) {
 	all := All()
-	i := slices.IndexFunc(all, func(p Peer) bool { return p.Name == name })
-	if i < 0 {
-		return Peer{}, fmt.Errorf("no framework %q; -list shows them", name)
+	if i := slices.IndexFunc(all, func(p Peer) bool { return p.Name == name }); i >= 0 {
+		return all[i], nil
 	}
-	return all[i], nil
+	if digits, ok := strings.CutPrefix(name, methodsPrefix); ok {
+		if n, err := strconv.Atoi(digits); err == nil && n >= 1 && n <= maxMethods {
+			return Methods(n), nil
+		}
+	}
+	return Peer{}, fmt.Errorf("no framework %q; -list shows them", name)
 }
 
 // HoldConns opens n connections to a server, makes a call on each, and keeps them.
@@ -104,11 +110,20 @@ func (p Peer) HoldConns(addr string, n int, m *payload.Message) error {
 // held keeps what HoldConns opened from being collected; some clients close themselves then.
 var held []Call
 
-// spread makes the Calls of callers that share clients.
+// spread makes the Calls of callers that share clients. Where there are more clients than callers, each caller goes
+// from one of its clients to the next with every call.
 func spread[C any](clients []C, callers int, call func(C) Call) []Call {
 	calls := make([]Call, callers)
 	for i := range calls {
-		calls[i] = call(clients[i%len(clients)])
+		if len(clients) <= callers {
+			calls[i] = call(clients[i%len(clients)])
+			continue
+		}
+		var own []Call
+		for j := i; j < len(clients); j += callers {
+			own = append(own, call(clients[j]))
+		}
+		calls[i] = func(id int64) error { return own[uint64(id)%uint64(len(own))](id) }
 	}
 	return calls
 }

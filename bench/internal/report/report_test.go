@@ -138,3 +138,76 @@ func TestBesideAndStuck(t *testing.T) {
 		}
 	}
 }
+
+func TestOpen(t *testing.T) {
+	row := func(name string, kind peer.Kind, pass int, p99 float64) cell.Open {
+		return cell.Open{
+			Capacity: 1000, Offered: 700, Own: true, Late: 10,
+			Result: cell.Result{
+				Peer: name, Title: name, Kind: kind, Pass: pass, Payload: "1k", Callers: 100, P50: p99 / 2, P99: p99, P999: 2 * p99, ClientCPU: 4, ServerCPU: 5,
+			},
+		}
+	}
+	all := []cell.Open{
+		row("netrpc", peer.Framework, 0, 400), row("grpc", peer.Framework, 0, 900), row("kuafu", peer.Ours, 0, 200),
+		row("netrpc", peer.Framework, 1, 800), row("grpc", peer.Framework, 1, 1000), row("kuafu", peer.Ours, 1, 400),
+	}
+	var b strings.Builder
+	if err := Open(&b, all); err != nil {
+		t.Fatal(err)
+	}
+	want := `## Open loop, 1k, 100 callers, 70 % of each one's own capacity
+
+|  | capacity, calls/s | offered, calls/s | p50 | p99 | p99.9 | p99 ÷ best other | CPU-us/call | generator late, p99 | passes |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| ours: kuafu | 1,000 | 700 | 150 us | 300 us | 600 us | 0.50 | 9.0 | 10 us | 2 |
+| framework: netrpc | 1,000 | 700 | 300 us | 600 us | 1200 us | 0.62 | 9.0 | 10 us | 2 |
+| framework: grpc | 1,000 | 700 | 475 us | 950 us | 1900 us | 1.75 | 9.0 | 10 us | 2 |
+
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+	b.Reset()
+	all[0].Own, all[0].Offered = false, 5000
+	if err := Open(&b, all); err != nil || !strings.Contains(b.String(), "5,000 calls/s for all\n") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
+func TestScale(t *testing.T) {
+	point := func(title string, axis cell.Axis, at, pass int, cpu float64) cell.Scale {
+		return cell.Scale{Axis: axis, At: at, Result: cell.Result{Title: title, Pass: pass, Rate: 10, P50: 1, P99: 2, ClientCPU: cpu}}
+	}
+	var b strings.Builder
+	err := errors.Join(
+		Scale(&b, cell.Payload, []cell.Scale{
+			point("B", cell.Payload, 1024, 0, 2), point("A", cell.Payload, 1024, 0, 4), point("B", cell.Payload, 64, 0, 1),
+			point("B", cell.Payload, 1024, 1, 4),
+		}),
+		Scale(&b, cell.Methods, []cell.Scale{
+			point("Kuafu, 10 methods", cell.Methods, 10, 0, 2), point("Kuafu, 1 methods", cell.Methods, 1, 0, 1),
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `## Growing payload: 1 caller
+
+|  | payload | calls/s | p50 | p99 | CPU-us/call | CPU-ns/byte each way | passes |
+|---|--:|--:|--:|--:|--:|--:|--:|
+| B | 64 B | 10 | 1.0 us | 2.0 us | 1.0 | 15.62 | 1 |
+| B | 1 KiB | 10 | 1.0 us | 2.0 us | 3.0 | 2.93 | 2 |
+| A | 1 KiB | 10 | 1.0 us | 2.0 us | 4.0 | 3.91 | 1 |
+
+## Growing methods: 1 KiB, 100 callers, 1 connection
+
+|  | methods | calls/s | p50 | p99 | CPU-us/call | passes |
+|---|--:|--:|--:|--:|--:|--:|
+| Kuafu | 1 | 10 | 1.0 us | 2.0 us | 1.0 | 1 |
+| Kuafu | 10 | 10 | 1.0 us | 2.0 us | 2.0 | 1 |
+
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}

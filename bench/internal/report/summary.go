@@ -10,9 +10,10 @@ import (
 
 // Row is what the passes of one peer come to: medians, one of each column on its own.
 type Row struct {
-	Title          string
+	Peer, Title    string
 	Kind           peer.Kind
-	Conns          int
+	Payload        string
+	Callers, Conns int
 	Rate           float64
 	P50, P99, P999 float64 // microseconds
 	ClientCPU      float64 // microseconds per call, as are the next two
@@ -49,7 +50,8 @@ func Summarize(results []cell.Result) []Row {
 func newRow(passes, all []cell.Result) Row {
 	first := passes[0]
 	row := Row{
-		Title: first.Title, Kind: first.Kind, Conns: first.Conns, Passes: len(passes),
+		Peer: first.Peer, Title: first.Title, Kind: first.Kind, Payload: first.Payload,
+		Callers: first.Callers, Conns: first.Conns, Passes: len(passes),
 		Rate:         medianOf(passes, func(r cell.Result) float64 { return r.Rate }),
 		P50:          medianOf(passes, func(r cell.Result) float64 { return r.P50 }),
 		P99:          medianOf(passes, func(r cell.Result) float64 { return r.P99 }),
