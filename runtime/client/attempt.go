@@ -120,6 +120,7 @@ func (c *Client) attempt(k *call, args codec.Encodable, result codec.Decodable) 
 	if c.config.hedging != nil && k.retry == rpc.RetryIdempotent && !k.method.Oneway {
 		return c.hedge(k, args, result)
 	}
+	k.leader = true
 	cn, err := c.begin(k, args)
 	if err != nil || k.method.Oneway {
 		return err
@@ -171,6 +172,9 @@ func (c *Client) begin(k *call, args codec.Encodable) (*conn, *rpc.Error) {
 
 // wait waits until k, which has been sent, has ended. On an error there is no reply.
 func (cn *conn) wait(k *call) *rpc.Error {
+	if k.leading {
+		return cn.lead(k)
+	}
 	p := &k.bounds
 	if p.endless() {
 		<-k.ended

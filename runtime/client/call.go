@@ -32,6 +32,8 @@ type call struct {
 	picked     bool          // the last attempt had a connection
 	avoid      *server       // failed just now, or has another attempt of the call
 	pin        *server       // the only one that may get the call, if not nil
+	leader     bool          // the caller will wait with conn.wait, so it may read its reply itself
+	leading    bool          // it has to: the call has the helm
 	unwritten  bool          // the call was abandoned while it was still in the outgoing queue
 
 	id uint64 // set when the frame is appended
@@ -57,7 +59,7 @@ type reply struct {
 func (c *call) forget() {
 	c.method, c.bounds, c.reply, c.err = nil, patience{}, reply{}, nil
 	c.native = wire.CallOptions{}
-	c.sink, c.server, c.conn, c.avoid, c.pin, c.unwritten = nil, nil, nil, nil, nil, false
+	c.sink, c.server, c.conn, c.avoid, c.pin, c.leader, c.unwritten = nil, nil, nil, nil, nil, false, false
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil
@@ -139,6 +141,11 @@ func (p *patience) left() (d time.Duration, ok bool) {
 
 // endless reports whether nothing can end the wait but the call's own end.
 func (p *patience) endless() bool { return p.expired == nil && p.ctx.Done() == nil }
+
+// overdue reports whether the bounds have been reached.
+func (p *patience) overdue(now time.Time) bool {
+	return p.ctx.Err() != nil || !p.deadline.IsZero() && !now.Before(p.deadline)
+}
 
 // over returns the error of a call whose wait for something was cut off.
 func (p *patience) over(m *rpc.Method, x rpc.Execution, waitingFor string) *rpc.Error {

@@ -18,7 +18,7 @@ type protocol interface {
 	// send encodes c's call and enqueues it on cn. The error is nil, or says that the call was not sent.
 	send(cn *conn, c *call, args codec.Encodable) *rpc.Error
 
-	// receive reads replies until the connection fails or is closed, and says why it ended. It is the reader goroutine.
+	// receive reads replies until the connection fails or is closed, and says why it ended. It is the reader goroutine's.
 	receive(cn *conn) error
 
 	// cancelLocked is called when nobody waits any more for the reply to the call that e stands for. It removes e, or
@@ -38,7 +38,7 @@ type protocol interface {
 
 // conn is one connection. Callers append their frames to its outgoing queue themselves, and the first to find it idle
 // writes the batch that has formed by then; what that write leaves over is the writer goroutine's. The reader
-// goroutine hands each reply to the caller that waits for it, who decodes it.
+// goroutine, or a caller that has taken the helm, hands each reply to the caller that waits for it, who decodes it.
 //
 // Locks: mu is held for moves between fields only, never during I/O, encoding, decoding or a caller's code.
 type conn struct {
@@ -56,10 +56,12 @@ type conn struct {
 	pending atomic.Int64 // calls in the table, for balancing
 	blamed  atomic.Bool  // its loss has been counted against the server
 
-	// The reader goroutine's.
+	// Owned by whoever reads: the reader goroutine, or a caller that has the helm.
 	heard time.Time // when bytes last came
+	alarm time.Time // the read deadline, as far as it is known: it may be earlier
 
 	mu      sync.Mutex
+	helm    helm
 	table   table
 	tail    []byte        // the end of the outgoing queue: small frames, in order
 	segs    []segment     // the queue before tail: sealed tails, and large frames as they were encoded
@@ -110,6 +112,7 @@ func newConn(nc net.Conn, s *server, limit int, proto protocol) *conn {
 		left:   make(chan struct{}),
 		dead:   make(chan struct{}),
 		wake:   make(chan struct{}, 1),
+		helm:   helm{back: make(chan struct{}, 1)},
 	}
 }
 
@@ -148,6 +151,7 @@ func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64))
 		cn.table.last = id
 	} else {
 		cn.table.add(id, c)
+		cn.steerLocked(c)
 		cn.pending.Store(int64(cn.table.n))
 	}
 	if size < linkSize {
@@ -259,7 +263,10 @@ func (cn *conn) removedLocked() {
 // retireLocked closes a connection that takes no more calls once it has nothing left to do.
 func (cn *conn) retireLocked() {
 	if cn.err != nil && !cn.failed && cn.table.n == 0 && !cn.writing {
-		cn.nc.Close() // the reader notices, and fails the connection
+		if cn.helm.state == helmFree {
+			cn.returnHelmLocked()
+		}
+		cn.nc.Close() // whoever reads notices, and fails the connection
 	}
 }
 
@@ -353,8 +360,14 @@ func (cn *conn) shut(err *rpc.Error) {
 	cn.fail(err)
 }
 
-// read is nc.Read for the reader goroutine. Read deadlines that pass are the protocol's to judge.
-func (cn *conn) read(b []byte) (int, error) {
+// read is nc.Read for whoever has the helm, with the bounds of its call, nil for the reader goroutine. At them it returns
+// errOverdue. Other read deadlines that pass are the protocol's to judge.
+func (cn *conn) read(b []byte, p *patience) (int, error) {
+	if p != nil && !p.deadline.IsZero() && (cn.alarm.IsZero() || p.deadline.Before(cn.alarm)) {
+		if err := cn.alert(p.deadline); err != nil {
+			return 0, err
+		}
+	}
 	for {
 		n, err := cn.nc.Read(b)
 		if n > 0 {
@@ -367,12 +380,29 @@ func (cn *conn) read(b []byte) (int, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, readError(err)
 		}
-		next, err := cn.proto.quiet(cn, time.Now())
+		now := time.Now()
+		if p != nil && p.overdue(now) {
+			return 0, errOverdue
+		}
+		next, err := cn.proto.quiet(cn, now)
 		if err != nil {
 			return 0, err
 		}
-		if err := cn.nc.SetReadDeadline(next); err != nil {
+		if p != nil && !p.deadline.IsZero() && (next.IsZero() || p.deadline.Before(next)) {
+			next = p.deadline
+		}
+		if err := cn.alert(next); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// alert sets the read deadline; zero for none. One that is too early costs a look at the clock, and does no harm, so calls
+// that follow each other with later and later deadlines leave it alone.
+func (cn *conn) alert(t time.Time) error {
+	cn.alarm = t
+	if err := cn.nc.SetReadDeadline(t); err != nil {
+		return readError(err)
+	}
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -30,9 +29,12 @@ type native struct {
 	streams bool          // then: the server knows streams
 	window  uint32        // and the connection's first limit for Data
 
-	// The reader goroutine's.
+	// Whoever reads the connection owns these.
+	inbox   inbox
 	pinged  time.Time // when the ping was sent that is to be answered; zero if none
 	arrived []arrival // replies and frames of streams of the chunk in hand, to be looked at together
+	alone   int       // so many chunks in a row brought one reply each, soon after the last, and nobody waited for another
+	last    time.Time // when the last of them came
 	bulky   bool      // a large Data frame came just now
 }
 
@@ -103,75 +105,6 @@ func (n *native) decode(m *rpc.Method, r *reply, result codec.Decodable) error {
 }
 
 func (n *native) metadata(r *reply) []byte { return wire.ReplyMetadata(r.header, r.payload) }
-
-func (n *native) receive(cn *conn) error {
-	err := n.read(cn)
-	if broken, ok := err.(*wire.ConnError); ok { // say why, as far as that goes without waiting
-		cn.mu.Lock()
-		cn.leaveLocked(cn.lost(err), math.MaxUint64) // the reason, should this last write fail too
-		cn.controlLocked(wire.AppendGoAway(nil, wire.GoAway{Code: broken.Code, Message: broken.Reason}))
-		cn.unlockAndFlush()
-	}
-	return err
-}
-
-func (n *native) read(cn *conn) error {
-	if n.config.pingIdle > 0 {
-		cn.heard = time.Now()
-		if err := cn.nc.SetReadDeadline(cn.heard.Add(n.config.pingIdle)); err != nil {
-			return readError(err)
-		}
-	}
-	buf := make([]byte, firstBuffer)
-	begin, end := 0, 0 // what is in buf and not yet understood
-	greeted := false
-	for {
-		k, err := cn.read(n.space(buf[end:]))
-		if err != nil {
-			if !greeted && end > 0 {
-				return &greetingError{prefix: buf[:end], cause: err}
-			}
-			return err
-		}
-		end += k
-		full := end == len(buf)
-		if !greeted {
-			p, ok, err := wire.ParsePreamble(buf[:end])
-			switch {
-			case err != nil && end >= len(wire.Magic) && string(buf[:len(wire.Magic)]) == wire.Magic:
-				return err // one of ours, but broken
-			case err != nil:
-				return &greetingError{prefix: buf[:end], cause: err}
-			case !ok:
-				continue
-			}
-			greeted = true
-			begin = wire.PreambleSize
-			n.meet(p)
-			cn.server.met(p.ID)
-		}
-		used, err := n.frames(cn, buf[begin:end])
-		if err != nil {
-			return err
-		}
-		begin += used
-		if begin == end {
-			begin, end = 0, 0
-		} else if h, ok := wire.ParseFrameHeader(buf[begin:end]); ok && inPlace(h) {
-			if err := n.large(cn, h, buf[begin+wire.FrameHeaderSize:end]); err != nil {
-				return err
-			}
-			begin, end = 0, 0
-		}
-		if full && len(buf) < lastBuffer {
-			bigger := make([]byte, 2*len(buf))
-			end = copy(bigger, buf[begin:end])
-			buf, begin = bigger, 0
-		} else if begin > 0 {
-			end, begin = copy(buf, buf[begin:end]), 0
-		}
-	}
-}
 
 // meet takes note of the server's preamble.
 func (n *native) meet(p wire.Preamble) {
@@ -255,6 +188,10 @@ func (n *native) deliver(cn *conn) (err error) {
 			cn.table.remove(e)
 		}
 	}
+	if n.alone++; len(n.arrived) > 1 || cn.table.n > 0 || cn.heard.Sub(n.last) > helmGap {
+		n.alone = 0
+	}
+	n.last = cn.heard
 	cn.removedLocked()
 	cn.refillLocked()
 	cn.unlockAndFlush()
@@ -274,8 +211,8 @@ func (n *native) deliver(cn *conn) (err error) {
 	return err
 }
 
-// large reads the rest of a frame that is larger than the buffer. begun is the part of its payload that is there. The
-// call stays in the table meanwhile, so that it can be canceled.
+// large begins a frame that is larger than the buffer, whose rest comes by way of more. begun is the part of its payload
+// that is there. The call stays in the table meanwhile, so that it can be canceled.
 func (n *native) large(cn *conn, h wire.FrameHeader, begun []byte) error {
 	var payload []byte
 	switch {
@@ -293,19 +230,30 @@ func (n *native) large(cn *conn, h wire.FrameHeader, begun []byte) error {
 	case !h.Kind.Ignorable():
 		return unexpected(h.Kind)
 	}
-	for have := len(begun); have < int(h.Length); {
-		into := payload
-		if into != nil {
-			into = into[have:]
-		} else {
-			into = make([]byte, min(int(h.Length)-have, firstBuffer)) // rare: the call was canceled
-		}
-		k, err := cn.read(into)
-		if err != nil {
-			return err
-		}
-		have += k
+	n.inbox.part = part{header: h, payload: payload, have: len(begun)}
+	return nil
+}
+
+// more reads on in the frame that large has begun, once.
+func (n *native) more(cn *conn, p *patience) error {
+	part := &n.inbox.part
+	h, payload := part.header, part.payload
+	into := payload
+	if into != nil {
+		into = into[part.have:]
+	} else {
+		into = make([]byte, min(int(h.Length)-part.have, firstBuffer)) // rare: the call was canceled
 	}
+	k, err := cn.read(into, p)
+	if err != nil {
+		return err
+	}
+	part.have += k
+	if part.have < int(h.Length) {
+		return nil
+	}
+	n.inbox.part.header.Length, n.inbox.part.payload = 0, nil
+	n.alone = 0
 	if payload == nil {
 		return nil
 	}
@@ -388,6 +336,8 @@ func (n *native) pong(cn *conn, token uint64) error {
 func (n *native) quiet(cn *conn, now time.Time) (time.Time, error) {
 	c := n.config
 	switch {
+	case c.pingIdle == 0: // it was the deadline of a call
+		return time.Time{}, nil
 	case n.pinged.IsZero() || !cn.heard.Before(n.pinged):
 		n.pinged = time.Time{}
 		if due := cn.heard.Add(c.pingIdle); now.Before(due) {

@@ -536,6 +536,7 @@ func TestOutlierCap(t *testing.T) {
 			t.Errorf("%d of 6 ejected, %d usable, panics %v", out, len(f.usable), f.panics)
 		}
 		w.servers[strings.TrimPrefix(client.fleet.Load().usable[0].address, "tcp://")].kill()
+		time.Sleep(2 * helmWatch) // after calls one by one it may take that long to notice
 		synctest.Wait()
 		if f := client.fleet.Load(); len(f.usable) != 5 || !f.panics {
 			t.Errorf("with 2 of 6 good: %d usable, panics %v", len(f.usable), f.panics)

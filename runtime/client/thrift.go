@@ -198,7 +198,7 @@ func (t *thriftProto) receive(cn *conn) error {
 	buf := make([]byte, 64<<10)
 	s := thrift.NewSplitter(&t.dialect)
 	for {
-		k, err := cn.read(buf)
+		k, err := cn.read(buf, nil)
 		if err != nil {
 			return err
 		}
