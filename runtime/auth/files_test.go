@@ -188,9 +188,12 @@ func TestCertificatesFollowFiles(t *testing.T) {
 	write(t, files.Key, string(second.Key))
 	eventually(t, "the new pair is in force", func() bool { return serves(second) })
 	for what, broken := range map[string]func(){
-		"expired":      func() { files.put(pki.Issue(testpki.Subject{Names: localhost.Names, Expired: true}), pki.PEM) },
-		"PEM":          func() { write(t, files.Cert, "not a certificate") },
-		"holds no":     func() { files.put(first, nil) },
+		"expired": func() { files.put(pki.Issue(testpki.Subject{Names: localhost.Names, Expired: true}), pki.PEM) },
+		"PEM":     func() { write(t, files.Cert, "not a certificate") },
+		"holds no": func() { // the authorities go first: with them, the first pair would be as good as the second
+			write(t, files.CA, "")
+			files.put(first, nil)
+		},
 		"no such file": func() { _ = os.Remove(files.Key) },
 	} {
 		broken()
