@@ -24,10 +24,11 @@ type Output interface {
 	// Send queues bytes that are no reply. b is copied.
 	Send(b []byte)
 
-	// Attach makes fill the source of what streams send, which it appends to dst in whole frames: as many as fit into the
-	// capacity of dst, and at least one if there is any. waiting returns how many replies fill has yet to append. It is
-	// called at most once, and before Wake and ReplyVia.
-	Attach(fill func(dst []byte) []byte, waiting func() int)
+	// Attach sets where what streams send comes from. fill appends buffers to bufs, whole frames if put together: at least
+	// one if there is any, and about limit bytes at most. It may use scratch, up to its capacity, for some of them. They are
+	// not needed any more when written is called, which is before the next fill. waiting returns how many replies fill has
+	// yet to append. Attach is called at most once, and before Wake and ReplyVia.
+	Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, written func(), waiting func() int)
 
 	// Wake says that fill has something. It may be called from any goroutine, and must not call fill itself.
 	Wake()

@@ -45,7 +45,7 @@ type bench struct {
 	calls   []*rpc.Call // dispatched
 	replies []rpc.Reply // refused by the session
 	sent    []byte
-	fill    func([]byte) []byte // of the streams; nil if there was none
+	fill    func([][]byte, []byte, int) [][]byte // of the streams; nil if there was none
 	waiting func() int
 }
 
@@ -83,7 +83,7 @@ func (b *bench) check(after time.Duration) error { return b.session.Check(b.cloc
 func (b *bench) answer(c *rpc.Call)              { c.Replier.Reply(c, rpc.Reply{Result: &word{}}) }
 func (b *bench) goAways() (g []wire.GoAway)      { return goAways(b.t, b.sent) }
 
-func (b *bench) Attach(fill func([]byte) []byte, waiting func() int) {
+func (b *bench) Attach(fill func([][]byte, []byte, int) [][]byte, _ func(), waiting func() int) {
 	b.fill, b.waiting = fill, waiting
 }
 

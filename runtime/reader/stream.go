@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
@@ -21,6 +21,9 @@ type serverStream struct {
 	dialect *wire.Dialect
 	recv    chan struct{} // capacity 1, as is send: a Wake for which nobody waits is remembered
 	send    chan struct{}
+
+	// The sender's.
+	sent int // size of the last message
 
 	// Guarded by streams.mu.
 	core     *stream.Stream
@@ -58,28 +61,83 @@ func (x *serverStream) trailerGone() {
 // Context implements rpc.Stream.
 func (x *serverStream) Context() context.Context { return x.ctx }
 
-// messages holds buffers that messages are encoded into: what is sent is copied before Send returns.
-var messages = sync.Pool{New: func() any { return new([]byte) }}
-
-// keepMessage is the largest such buffer that is kept.
-const keepMessage = 128 << 10
-
 // Send implements rpc.Stream.
 func (x *serverStream) Send(ctx context.Context, m codec.Encodable) error {
-	buffer := messages.Get().(*[]byte)
-	b, err := x.dialect.AppendMessage((*buffer)[:0], x.call.Encoding, m)
+	b, err := x.dialect.AppendMessage(x.streams.copyBuffer(x.sent), x.call.Encoding, m)
+	if err != nil {
+		return err
+	}
+	x.sent = len(b)
+	ahead, err := x.ahead(ctx, len(b))
+	if err == nil && ahead {
+		return x.give(ctx, b)
+	}
 	if err == nil {
-		err = x.SendBytes(ctx, b)
+		err = x.lend(ctx, b)
 	}
-	if cap(b) <= keepMessage {
-		*buffer = b
-		messages.Put(buffer)
-	}
+	buffer.Put(b)
 	return err
 }
 
 // SendBytes implements rpc.Stream.
 func (x *serverStream) SendBytes(ctx context.Context, b []byte) error {
+	ahead, err := x.ahead(ctx, len(b))
+	switch {
+	case err != nil:
+		return err
+	case ahead:
+		return x.give(ctx, append(x.streams.copyBuffer(len(b)), b...))
+	}
+	return x.lend(ctx, b)
+}
+
+// ahead waits until the stream has room for a message of n bytes that its sender does not wait for. It returns false at
+// once for one for which it will have none, or not soon: then the message stays its sender's, who has to wait.
+func (x *serverStream) ahead(ctx context.Context, n int) (bool, error) {
+	t := x.streams
+	for {
+		t.mu.Lock()
+		err := x.stopped(ctx)
+		given, all := x.core.GivenBytes(), t.mux.GivenBytes()
+		t.mu.Unlock()
+		switch {
+		case err != nil:
+			return false, x.explain(err)
+		case n > aheadStream || all-given+aheadStream > aheadConn:
+			return false, nil
+		case given+n <= aheadStream:
+			return true, nil
+		}
+		x.wait(ctx, x.send)
+	}
+}
+
+// wait waits for a token in c, or the end of ctx or the call.
+func (x *serverStream) wait(ctx context.Context, c chan struct{}) {
+	select {
+	case <-c:
+	case <-ctx.Done():
+	case <-x.ctx.Done():
+	}
+}
+
+// give sends b, which is the stream's from now on.
+func (x *serverStream) give(ctx context.Context, b []byte) error {
+	t := x.streams
+	t.mu.Lock()
+	err := x.stopped(ctx)
+	if err == nil {
+		err = x.core.Give(b)
+	}
+	t.unlock(stream.Wake{})
+	if err != nil {
+		return x.explain(err)
+	}
+	return nil
+}
+
+// lend sends b and waits until it is not needed any more.
+func (x *serverStream) lend(ctx context.Context, b []byte) error {
 	t := x.streams
 	t.mu.Lock()
 	err := x.stopped(ctx)
@@ -91,17 +149,13 @@ func (x *serverStream) SendBytes(ctx context.Context, b []byte) error {
 		return x.explain(err)
 	}
 	for {
-		select {
-		case <-x.send:
-		case <-ctx.Done():
-		case <-x.ctx.Done():
-		}
+		x.wait(ctx, x.send)
 		t.mu.Lock()
 		switch err = x.core.Err(); {
 		case x.done || err != nil: // what was pending has been dropped
 			t.mu.Unlock()
 			return x.explain(err)
-		case x.core.Pending() == 0:
+		case !x.core.Lent():
 			t.mu.Unlock()
 			return nil
 		}
@@ -142,11 +196,7 @@ func (x *serverStream) RecvBytes(ctx context.Context) ([]byte, error) {
 		case err != stream.ErrWait:
 			return nil, x.explain(err)
 		}
-		select {
-		case <-x.recv:
-		case <-ctx.Done():
-		case <-x.ctx.Done():
-		}
+		x.wait(ctx, x.recv)
 	}
 }
 
@@ -205,7 +255,7 @@ func (x *serverStream) finish(reply rpc.Reply) {
 	t := x.streams
 	t.out.ReplyVia(x.call, reply, func(frame []byte) (sent bool) {
 		t.mu.Lock()
-		for x.core.Pending() > 0 { // somebody still sends; the bytes are not ours for longer than that
+		for x.core.Lent() { // somebody still sends; the bytes are not ours for longer than that
 			x.core.Withdraw()
 		}
 		if sent = x.core.Finish(frame); sent {
@@ -214,7 +264,9 @@ func (x *serverStream) finish(reply rpc.Reply) {
 		}
 		x.core.Discard()
 		x.done = true
-		t.open--
+		if t.open--; t.open == 0 {
+			t.small = nil
+		}
 		x.wake(stream.Wake{Recv: true, Send: true})
 		t.unlock(stream.Wake{})
 		return sent

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/kuafu-rpc/kuafu/runtime/flow"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
@@ -18,11 +19,27 @@ type streams struct {
 	config *Config
 	out    Output
 
+	lent [][]byte // the loop's: messages that fill has linked and that are not written yet
+
 	mu       sync.Mutex
 	mux      *stream.Mux
-	open     int // stream calls that have not been answered
-	trailers int // replies that the mux has and fill has not appended
+	open     int      // stream calls that have not been answered
+	trailers int      // replies that the mux has and fill has not appended
+	small    [][]byte // buffers for small messages, at most maxSmall
 }
+
+const (
+	// linkSize is the size from which messages are written from where they are: below it copying is cheaper than another
+	// element in the vector of a write.
+	linkSize = 16 << 10
+
+	maxSmall = 8 // buffers that a connection keeps for messages below linkSize, while it has streams
+
+	// aheadStream is how many bytes of messages a stream may have pending when its sender goes on, and aheadConn how many
+	// the streams of a connection may have together. As long as a write takes the sender makes its next message.
+	aheadStream = 2*stream.LongestPiece - 1
+	aheadConn   = 4 * aheadStream
+)
 
 // maxBulk is the longest frame that fill appends, but for replies.
 const maxBulk = wire.FrameHeaderSize + stream.LongestPiece
@@ -41,7 +58,7 @@ func (s *Session) streamsOf(n *native) *streams {
 			Memory:     flow.NewBudget(c.Memory, uint64(c.StreamMemory)),
 			Server:     true,
 		}, n.window)
-		s.out.Attach(t.fill, t.waiting)
+		s.out.Attach(t.fill, t.written, t.waiting)
 		s.streams = t
 	}
 	return s.streams
@@ -77,6 +94,28 @@ func (n *native) stream(s *Session, h wire.FrameHeader, payload []byte) error {
 	w, err := t.mux.Reset(h.Stream, r)
 	t.unlock(w)
 	return err
+}
+
+// copyBuffer returns an empty buffer for a message of about n bytes.
+func (t *streams) copyBuffer(n int) []byte {
+	if n >= linkSize {
+		return buffer.Get(n)[:0]
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if k := len(t.small); k > 0 {
+		b := t.small[k-1]
+		t.small = t.small[:k-1]
+		return b
+	}
+	return nil
+}
+
+// keepSmall keeps a buffer from copyBuffer whose message has been copied. The lock is held.
+func (t *streams) keepSmall(b []byte) {
+	if len(t.small) < maxSmall && t.open > 0 {
+		t.small = append(t.small, b)
+	}
 }
 
 // promised reports whether a stream may still be sent a Data frame with n bytes.
@@ -131,16 +170,41 @@ func (t *streams) unlock(w stream.Wake) {
 	}
 }
 
-// fill appends frames to be sent to dst, as the responder wants it.
-func (t *streams) fill(dst []byte) []byte {
+// fill appends frames to be sent to bufs, as the responder wants it. Large messages are linked, and kept until they are
+// written; what else there is goes into scratch, of which run is the part that bufs does not have yet.
+func (t *streams) fill(bufs [][]byte, scratch []byte, limit int) [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for cap(dst)-len(dst) >= maxBulk {
+	run, size := scratch, 0
+	link := func(b []byte) {
+		if len(run) > 0 {
+			bufs = append(bufs, run)
+			run = run[len(run):]
+		}
+		bufs = append(bufs, b)
+	}
+	for size < limit && cap(run)-len(run) >= maxBulk {
 		f, ok := t.mux.Next()
 		if !ok {
 			break
 		}
-		dst = f.Append(dst)
+		size += f.Size()
+		switch {
+		case f.Kind == wire.KindReply && f.Size() > maxBulk:
+			link(f.Payload)
+		case f.Own && len(f.Payload) >= linkSize:
+			run = f.AppendHead(run)
+			link(f.Payload)
+		default:
+			run = f.Append(run)
+		}
+		switch {
+		case f.Given == nil:
+		case cap(f.Given) < linkSize: // copied, all of it
+			t.keepSmall(f.Given)
+		default:
+			t.lent = append(t.lent, f.Given)
+		}
 		if f.Stream == nil {
 			continue
 		}
@@ -148,11 +212,23 @@ func (t *streams) fill(dst []byte) []byte {
 		if f.Kind == wire.KindReply {
 			x.trailerGone()
 		}
-		if f.Drained {
+		if f.Drained || f.Own {
 			x.wake(stream.Wake{Send: true})
 		}
 	}
-	return dst
+	if len(run) > 0 {
+		bufs = append(bufs, run)
+	}
+	return bufs
+}
+
+// written gives back the messages that fill has linked.
+func (t *streams) written() {
+	for i, b := range t.lent {
+		buffer.Put(b)
+		t.lent[i] = nil
+	}
+	t.lent = t.lent[:0]
 }
 
 // waiting returns how many replies fill has yet to append.

@@ -96,23 +96,24 @@ type Responder struct {
 	pending []segment
 	bytes   int // in pending and writing
 	closed  bool
-	endings []ending                // in the order of their replies; empty unless somebody wants to know
-	queued  uint64                  // bytes since the connection began, those of streams not counted
-	written uint64                  // likewise
-	fill    func(dst []byte) []byte // of the streams; nil if there are none
-	waiting func() int              // likewise
+	endings []ending // in the order of their replies; empty unless somebody wants to know
+	queued  uint64   // bytes since the connection began, those of streams not counted
+	written uint64   // likewise
+	streams *source  // nil if there are none
 
 	// Owned by the loop.
 	writing []segment
 	vector  [][]byte
 	told    []ending // which Written is telling
+	bulk    [][]byte // the streams' part of writing
+	scratch *[]byte  // from the factory's bulk, for that part; nil if there is none
 }
 
 // segment is a piece of output: a shared batch, which goes back to the factory, or one reply's own buffer.
 type segment struct {
 	b      []byte
 	batch  *[]byte // nil for a reply's own buffer
-	stream bool    // from the streams: batch is one of bulk, and what a stream sends answers no call
+	stream bool    // from the streams: what a stream sends answers no call
 }
 
 // Reply implements rpc.Replier.
@@ -239,10 +240,10 @@ func (r *Responder) Next(limit int) [][]byte {
 	rest := copy(r.pending, r.pending[n:])
 	clear(r.pending[rest:])
 	r.pending = r.pending[:rest]
-	fill := r.fill
+	streams := r.streams
 	r.mu.Unlock()
-	if fill != nil {
-		r.nextStreams(fill)
+	if streams != nil {
+		r.nextStreams(streams)
 	}
 	for _, s := range r.writing {
 		r.vector = append(r.vector, s.b)
@@ -255,16 +256,15 @@ func (r *Responder) Written() {
 	size, bulk := 0, 0
 	for _, s := range r.writing {
 		size += len(s.b)
-		pool := &r.factory.batches
 		if s.stream {
 			bulk += len(s.b)
-			pool = &r.factory.bulk
 		}
 		if s.batch != nil {
 			*s.batch = s.b[:0]
-			pool.Put(s.batch)
+			r.factory.batches.Put(s.batch)
 		}
 	}
+	r.writtenStreams()
 	clear(r.writing)
 	clear(r.vector)
 	r.writing, r.vector = r.writing[:0], r.vector[:0]
@@ -279,13 +279,13 @@ func (r *Responder) Written() {
 // Pending returns how many bytes wait to be written, replies of streams counted as one each.
 func (r *Responder) Pending() int {
 	r.mu.Lock()
-	n, waiting := r.bytes, r.waiting
+	n, streams := r.bytes, r.streams
 	if r.closed {
-		waiting = nil
+		streams = nil
 	}
 	r.mu.Unlock()
-	if waiting != nil {
-		n += waiting()
+	if streams != nil {
+		n += streams.waiting()
 	}
 	return n
 }

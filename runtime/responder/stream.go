@@ -14,13 +14,21 @@ const (
 	bulkBuffer = bulkSize + 32<<10
 )
 
-// Attach makes fill the source of the frames of the connection's streams. fill appends whole frames to dst as long as
-// they fit into its capacity, and one that does not if there is nothing else. The loop calls it for each write, behind
-// the replies and control frames that are pending then; so what streams have to send waits with them and not here.
-// waiting returns how many replies of streams fill has yet to append. Attach may be called once, Wake after it.
-func (r *Responder) Attach(fill func(dst []byte) []byte, waiting func() int) {
+// source is where the frames of a connection's streams come from.
+type source struct {
+	fill    func(bufs [][]byte, scratch []byte, limit int) [][]byte
+	written func()
+	waiting func() int
+}
+
+// Attach sets where the frames of the connection's streams come from. fill appends buffers to write to bufs, whole frames
+// if put together: at least one if there is any, and about limit bytes at most. It may use scratch, up to its capacity, for
+// some of them. They stay valid until the call of written that follows. The loop calls fill for each write, behind the
+// replies and control frames that are pending then; so what streams have to send waits with them and not here. waiting
+// returns how many replies of streams fill has yet to append. Attach may be called once, Wake after it.
+func (r *Responder) Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, written func(), waiting func() int) {
 	r.mu.Lock()
-	r.fill, r.waiting = fill, waiting
+	r.streams = &source{fill, written, waiting}
 	r.mu.Unlock()
 }
 
@@ -45,21 +53,35 @@ func (r *Responder) ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byt
 	}
 }
 
-// nextStreams adds a buffer of what the streams have to send to what the loop is going to write.
-func (r *Responder) nextStreams(fill func(dst []byte) []byte) {
-	buffer := r.factory.bulk.Get().(*[]byte)
-	b := fill((*buffer)[:0])
-	s := segment{b: b, stream: true}
-	if cap(b) == cap(*buffer) && len(b) > 0 {
-		s.batch = buffer
-	} else { // nothing, or a reply so large that it has memory of its own
-		r.factory.bulk.Put(buffer)
-	}
-	if len(b) == 0 {
+// nextStreams adds buffers of what the streams have to send to what the loop is going to write.
+func (r *Responder) nextStreams(streams *source) {
+	scratch := r.factory.bulk.Get().(*[]byte)
+	r.bulk = streams.fill(r.bulk[:0], (*scratch)[:0], bulkSize)
+	if len(r.bulk) == 0 {
+		r.factory.bulk.Put(scratch)
 		return
 	}
-	r.writing = append(r.writing, s)
+	size := 0
+	for _, b := range r.bulk {
+		r.writing = append(r.writing, segment{b: b, stream: true})
+		size += len(b)
+	}
+	r.scratch = scratch
 	r.mu.Lock()
-	r.bytes += len(b)
+	r.bytes += size
 	r.mu.Unlock()
+}
+
+// writtenStreams gives back what nextStreams has lent.
+func (r *Responder) writtenStreams() {
+	if r.scratch == nil {
+		return
+	}
+	r.factory.bulk.Put(r.scratch)
+	r.scratch = nil
+	clear(r.bulk)
+	r.mu.Lock()
+	streams := r.streams
+	r.mu.Unlock()
+	streams.written()
 }

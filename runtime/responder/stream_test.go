@@ -15,13 +15,20 @@ func TestStreamsFollowReplies(t *testing.T) {
 	r := newResponder(t, c, Options{})
 	frame, asked := bytes.Repeat([]byte("s"), 60_000), 0
 	left := 4
-	r.Attach(func(dst []byte) []byte {
+	written := 0
+	r.Attach(func(bufs [][]byte, scratch []byte, limit int) [][]byte {
 		asked++
-		for ; left > 0 && cap(dst)-len(dst) >= len(frame); left-- {
-			dst = append(dst, frame...)
+		if asked != written+1 {
+			t.Errorf("asked %d times, and told of %d writes", asked, written)
 		}
-		return dst
-	}, func() int { return 7 })
+		for ; left > 0 && len(scratch) < limit && cap(scratch)-len(scratch) >= len(frame); left-- {
+			scratch = append(scratch, frame...)
+		}
+		if len(scratch) == 0 {
+			return bufs
+		}
+		return append(bufs, scratch)
+	}, func() { written++ }, func() int { return 7 })
 	r.Wake()
 	if c.wakes != 1 {
 		t.Errorf("%d wake-ups", c.wakes)
@@ -43,8 +50,8 @@ func TestStreamsFollowReplies(t *testing.T) {
 		total += len(got[0])
 		r.Written()
 	}
-	if total != 4*len(frame) || asked < 3 {
-		t.Errorf("%d bytes came when asked %d times", total, asked)
+	if total != 4*len(frame) || asked < 3 || written != asked-1 {
+		t.Errorf("%d bytes came when asked %d times, %d writes", total, asked, written)
 	}
 	r.Close()
 	if n := r.Pending(); n != 0 {
@@ -56,12 +63,14 @@ func TestStreamsFollowReplies(t *testing.T) {
 func TestLargeReplyOfStream(t *testing.T) {
 	r := newResponder(t, newConn(), Options{})
 	large := make([]byte, 10*bulkBuffer)
-	r.Attach(func(dst []byte) []byte {
-		b := append(dst, large...)
-		large = nil
-		return b
-	}, func() int { return 0 })
-	if got := r.Next(1); len(got) != 1 || len(got[0]) != 10*bulkBuffer {
+	r.Attach(func(bufs [][]byte, scratch []byte, _ int) [][]byte {
+		if large != nil {
+			bufs = append(bufs, append(scratch, "head"...), large)
+			large = nil
+		}
+		return bufs
+	}, func() {}, func() int { return 0 })
+	if got := r.Next(1); len(got) != 2 || string(got[0]) != "head" || len(got[1]) != 10*bulkBuffer {
 		t.Fatalf("%d buffers", len(got))
 	}
 	r.Written()

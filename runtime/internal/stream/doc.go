@@ -36,7 +36,8 @@
 // Reply or Error of a stream goes through Stream.Finish, because it has to follow the stream's Data.
 //
 // A goroutine that sends calls Stream.Send, does step 2, and waits until Stream.Pending is 0 or Stream.Err is not nil.
-// If it cannot wait any longer it calls Withdraw. One that receives calls Stream.Recv until the error is not ErrWait,
+// If it cannot wait any longer it calls Withdraw. Give instead of Send lets it go on at once, as far as its owner
+// has memory for that. One that receives calls Stream.Recv until the error is not ErrWait,
 // waiting for a Wake each time; step 2 follows each Recv, because what it consumed may be due as credit.
 //
 // Every stream ends with one call of Discard, when the application is done with it: on a client when the caller has its
@@ -48,6 +49,6 @@
 //
 // # Who owns which bytes
 //
-// Send keeps its argument until Next has returned the last piece of it: pieces alias it. Data copies a payload, or keeps
+// Send keeps its argument until Next has returned the last piece of it: pieces alias it. Give keeps it for good. Data copies a payload, or keeps
 // it if told that it may. What Recv returns is the caller's.
 package stream

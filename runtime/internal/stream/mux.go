@@ -93,6 +93,7 @@ type Mux struct {
 	arrived flow.Receiver
 	least   uint64 // credit that has to be there for a piece to go; see leastCredit
 	floor   uint64 // the least a stream's window can be: wire.MinWindow, except in tests
+	given   int    // bytes given to Give that have not left
 	stale   int    // frames without effect since the last one that had any
 
 	// What is to be sent, most urgent first. An item whose stream has ended meanwhile is skipped.
@@ -172,6 +173,9 @@ func (m *Mux) Start(s *Stream, id uint64) {
 
 // Lookup returns the stream with an id, nil if there is none or it is over.
 func (m *Mux) Lookup(id uint64) *Stream { return m.streams[id] }
+
+// GivenBytes returns how many bytes given to Give, of all streams, have not left.
+func (m *Mux) GivenBytes() int { return m.given }
 
 // Len returns how many streams are open.
 func (m *Mux) Len() int { return m.n }

@@ -14,9 +14,11 @@ type Frame struct {
 	Stream  *Stream // of a Data frame, Reply or Error
 	Drained bool    // Stream has nothing pending any more: wake who waits for that
 
-	// Payload is of a Data frame what follows the frame header; it aliases what Send was given. Of a Reply or Error it is
-	// the whole frame.
+	// Payload is of a Data frame what follows the frame header; it aliases what Send or Give was given. Of a Reply or Error
+	// it is the whole frame.
 	Payload []byte
+	Own     bool   // Payload is of Give, and stays as it is
+	Given   []byte // of the last piece of a message of Give: all of its memory, empty. It may be used again after the write
 
 	limit uint64 // of a Credit
 	reset wire.Reset

@@ -7,7 +7,14 @@ import (
 
 // Send queues b as a message or, if more, as the beginning or middle of one. b must not change until Pending is 0, or
 // Withdraw or an end of the stream has taken it back. The error is ErrSendClosed, or what Err returns.
-func (s *Stream) Send(b []byte, more bool) error {
+func (s *Stream) Send(b []byte, more bool) error { return s.send(piece{b: b, more: more}) }
+
+// Give is Send for a message whose memory belongs to the stream from now on, if there is no error. Its last piece has the
+// whole in Frame.Given, for who writes it to use again. Given messages still go out when the sender has finished.
+func (s *Stream) Give(b []byte) error { return s.send(piece{b: b, given: b[:0:cap(b)], own: true}) }
+
+func (s *Stream) send(p piece) error {
+	b, more := p.b, p.more
 	switch {
 	case s.err != nil:
 		return s.err
@@ -16,8 +23,12 @@ func (s *Stream) Send(b []byte, more bool) error {
 	case more && len(b) == 0:
 		return nil
 	}
-	s.out.push(piece{b, more})
+	s.out.push(p)
 	s.pending += len(b)
+	if p.own {
+		s.given += len(b)
+		s.mux.given += len(b)
+	}
 	s.mux.schedule(s)
 	return nil
 }
@@ -27,6 +38,21 @@ func (s *Stream) Pending() int { return s.out.len() }
 
 // PendingBytes returns how many bytes given to Send have not left.
 func (s *Stream) PendingBytes() int { return s.pending }
+
+// GivenBytes returns how many bytes given to Give have not left.
+func (s *Stream) GivenBytes() int { return s.given }
+
+// Lent reports whether what was last given to Send has not left, and the memory is the sender's.
+func (s *Stream) Lent() bool { return s.out.len() > 0 && !s.out.back().own }
+
+// taken counts n bytes of p as left, or dropped.
+func (s *Stream) taken(p *piece, n int) {
+	s.pending -= n
+	if p.own {
+		s.given -= n
+		s.mux.given -= n
+	}
+}
 
 // incomplete reports whether what was given to Send ends in the middle of a message.
 func (s *Stream) incomplete() bool {
@@ -44,7 +70,8 @@ func (s *Stream) Withdraw() bool {
 	if s.out.len() == 0 {
 		return false
 	}
-	s.pending -= len(s.out.back().b)
+	last := s.out.back()
+	s.taken(last, len(last.b))
 	if s.out.len() == 1 {
 		s.halved = s.halved || s.cut
 	}
@@ -102,9 +129,9 @@ func (s *Stream) next(room uint64) Frame {
 	p := s.out.front()
 	room = min(room, s.sent.Avail())
 	n := int(min(uint64(s.mux.config.piece(len(p.b))), room-wire.DataOverhead))
-	f := Frame{Kind: wire.KindData, ID: s.id, Stream: s, Payload: p.b[:n:n]}
+	f := Frame{Kind: wire.KindData, ID: s.id, Stream: s, Payload: p.b[:n:n], Own: p.own}
 	s.sent.Take(wire.DataCost(n))
-	s.pending -= n
+	s.taken(p, n)
 	if n < len(p.b) {
 		p.b = p.b[n:]
 		s.cut = true
@@ -113,6 +140,7 @@ func (s *Stream) next(room uint64) Frame {
 		if p.more {
 			f.Flags = wire.FlagMore
 		}
+		f.Given = p.given
 		s.cut = p.more // what follows belongs to a message that has begun
 		s.out.pop()
 	}

@@ -59,6 +59,7 @@ type Stream struct {
 	least   uint64 // credit that has to be there for a piece to go; see leastCredit
 	out     queue[piece]
 	pending int    // bytes in out
+	given   int    // of them, those of Give
 	cut     bool   // some of out's front has been sent
 	halved  bool   // the last piece of a message was withdrawn after its first had been sent
 	end     bool   // an end of messages is to be sent after out
@@ -81,8 +82,10 @@ type Stream struct {
 
 // piece is something to send.
 type piece struct {
-	b    []byte
-	more bool // the message goes on with the next one
+	b     []byte
+	more  bool   // the message goes on with the next one
+	own   bool   // the memory is the stream's
+	given []byte // then: all of it, empty
 }
 
 // chunk is a Data frame's payload that was received.
@@ -163,6 +166,8 @@ func (s *Stream) becomeReset(err *rpc.Error) {
 
 func (s *Stream) dropOut() {
 	s.out.reset()
+	s.mux.given -= s.given
+	s.given = 0
 	s.pending, s.cut, s.end, s.trailer = 0, false, false, nil
 }
 

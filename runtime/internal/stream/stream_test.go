@@ -457,3 +457,46 @@ func TestStrings(t *testing.T) {
 		t.Error(State(99))
 	}
 }
+
+// What is given goes out after its sender has finished, and counts until then; what is lent is taken back.
+func TestGive(t *testing.T) {
+	p := newPair(t, Config{})
+	c, s := p.open(1)
+	given := append(make([]byte, 0, 100), "given"...)
+	if err := s.Give(given); err != nil {
+		t.Fatal(err)
+	}
+	send(t, s, "lent")
+	if s.GivenBytes() != 5 || p.server.GivenBytes() != 5 || !s.Lent() {
+		t.Errorf("%d bytes are given, lent %v", s.GivenBytes(), s.Lent())
+	}
+	for s.Lent() {
+		s.Withdraw()
+	}
+	s.Finish([]byte("reply"))
+	s.Discard()
+	f, ok := p.server.Next()
+	for ok && f.Kind != wire.KindData {
+		f, ok = p.server.Next()
+	}
+	if !ok || string(f.Payload) != "given" || !f.Own || cap(f.Given) != 100 || len(f.Given) != 0 {
+		t.Fatalf("%v, %v: %q, own %v, given %d of %d", &f, ok, f.Payload, f.Own, len(f.Given), cap(f.Given))
+	}
+	if s.GivenBytes() != 0 || p.server.GivenBytes() != 0 {
+		t.Errorf("%d bytes are left", p.server.GivenBytes())
+	}
+	put(t, p.client, f)
+	wantMessage(t, c, "given")
+	if f, ok := p.server.Next(); !ok || f.Kind != wire.KindReply {
+		t.Errorf("%v, %v after it", &f, ok)
+	}
+
+	_, s = p.open(2)
+	if err := s.Give(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	s.Reset(&rpc.Error{Code: rpc.Canceled})
+	if s.GivenBytes() != 0 || p.server.GivenBytes() != 0 {
+		t.Errorf("%d bytes are left of a stream that was reset", p.server.GivenBytes())
+	}
+}
