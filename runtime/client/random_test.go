@@ -60,8 +60,8 @@ func (x *chaos) serve(s *peer) {
 	}
 	var answers sync.WaitGroup
 	defer answers.Wait()
-	answers.Go(func() { send(wire.AppendPreamble(nil, wire.Preamble{})) })
-	last := ^uint64(0) // calls above are not taken
+	send(wire.AppendPreamble(nil, wire.Preamble{})) // before any answer
+	last := ^uint64(0)                              // calls above are not taken
 	for {
 		h, payload, err := s.next()
 		if err != nil {
@@ -175,6 +175,8 @@ func randomSchedule(t *testing.T, p *pipes, seed uint64) (good int) {
 				cancel()
 				if err != nil {
 					failed.Store(name, err)
+					// Not to spend all calls on one pause between attempts to connect, where they fail at once.
+					time.Sleep(time.Duration(x.random(20)) * time.Millisecond)
 				} else if succeeded.Store(name, true); r.s != "re: "+name {
 					t.Errorf("%.10s got %.15q", name, r.s)
 				}
@@ -227,8 +229,9 @@ func afterTheStorm(t *testing.T, c *Client) {
 			t.Fatalf("no connection in the calm: %v", err)
 		}
 		var r text
-		err := c.Call(ctx, echo, &text{"calm"}, &r)
-		if err == nil && r.s == "re: calm" {
+		name := fmt.Sprint("calm ", tries)
+		err := c.Call(ctx, echo, &text{name}, &r)
+		if err == nil && r.s == "re: "+name {
 			return
 		}
 		if err == nil || tries == 10 || rpc.CodeOf(err) != rpc.Unavailable {
