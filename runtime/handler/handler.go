@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,10 @@ type Handler struct {
 	serveStream rpc.StreamServerHandler  // with its interceptors
 	identity    atomic.Pointer[Identity] // nil while callers are not told apart
 	base        time.Time                // for now
-	ended       chan struct{}            // closed when Close has begun and the last call has ended
-	once        sync.Once                // for ended
+	inlines     inlines
+	maxInline   int
+	ended       chan struct{} // closed when Close has begun and the last call has ended
+	once        sync.Once     // for ended
 
 	mu        sync.Mutex
 	overload  *Overload // in force; never changed
@@ -38,6 +41,8 @@ type Handler struct {
 	busy      int       // workers that run a call
 	streams   int       // stream calls that have not been answered
 	streaming int       // their goroutines
+	inlining  int       // goroutines that run calls which they dispatch
+	spare     []*worker // for those
 	waking    bool      // a worker has been woken and has not looked at the queue yet
 	closed    bool
 	cut       bool // deferred calls are not waited for any more
@@ -51,6 +56,9 @@ type worker struct {
 	// now is when the call in hand was taken, and later when it was done, if it is timed; zero after a call that was not.
 	now   time.Time
 	count uint // of calls taken
+
+	batch []*rpc.Call // to be run inline
+	begun int         // of them
 
 	// Of the call in hand.
 	item     item
@@ -71,9 +79,14 @@ func New(registry *rpc.Registry, opts Options) (*Handler, error) {
 		opts:        opts,
 		deferrals:   rpc.NewDeferrals(opts.MaxDeferred),
 		base:        time.Now(),
+		maxInline:   runtime.GOMAXPROCS(0),
 		serveStream: rpc.ChainStreamServer(serveStream, opts.StreamInterceptors...),
 		ended:       make(chan struct{}),
 		deferred:    make(map[*rpc.Deferral]*deferral),
+	}
+	var err error
+	if h.inlines, err = newInlines(registry, opts.Inline); err != nil {
+		return nil, err
 	}
 	if len(opts.Interceptors) > 0 {
 		h.serve = rpc.ChainServer(serve, opts.Interceptors...)
@@ -117,7 +130,8 @@ func (h *Handler) configureLocked(capacity int, o *Overload, now time.Time) {
 }
 
 // Dispatch queues calls in order and returns at once. What finds no room is answered with ResourceExhausted, and with
-// Unavailable after Close, from here; so are calls of which the retry cache knows the outcome. calls is not kept.
+// Unavailable after Close, from here; so are calls of which the retry cache knows the outcome. calls is not kept. Calls of
+// inline methods may be run before Dispatch returns.
 func (h *Handler) Dispatch(calls []*rpc.Call) {
 	names := h.identify(calls)
 	var out answers
@@ -127,7 +141,16 @@ func (h *Handler) Dispatch(calls []*rpc.Call) {
 	if h.closed || h.callers != nil {
 		fifo = nil
 	}
+	may := h.mayInlineLocked()
+	var inline *worker
 	for i, c := range calls {
+		if may && h.inlinesLocked(c) {
+			if inline == nil {
+				inline = h.inlinerLocked()
+			}
+			inline.batch = append(inline.batch, c)
+			continue
+		}
 		once := c.Handler != nil && c.Handler.Method.Retry == rpc.RetryAtMostOnce
 		if fifo != nil && c.Stream == nil && !once && fifo.push(item{call: c}) { // nothing to be decided, as a rule
 			h.queued++
@@ -151,6 +174,9 @@ func (h *Handler) Dispatch(calls []*rpc.Call) {
 	h.mu.Unlock()
 	w.signal()
 	out.send()
+	if inline != nil {
+		h.runInline(inline)
+	}
 }
 
 // identify returns the names of the calls' callers; nil while they are not told apart. That is the user's code, so no
@@ -430,12 +456,12 @@ func (h *Handler) Close(ctx context.Context) (running int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.endLocked()
-	return h.started + h.streaming
+	return h.started + h.streaming + h.inlining
 }
 
 // endLocked reports the end of the last call.
 func (h *Handler) endLocked() {
-	if h.closed && h.started == 0 && h.streaming == 0 && len(h.deferred) == 0 {
+	if h.closed && h.started == 0 && h.streaming == 0 && h.inlining == 0 && len(h.deferred) == 0 {
 		h.once.Do(func() { close(h.ended) })
 	}
 }

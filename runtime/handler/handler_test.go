@@ -323,7 +323,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 // BenchmarkDispatch measures what this stage adds to a call, decoding of an i64 included: plain ones, ones with a deadline,
-// of 100 callers in a fair queue, and of an at-most-once method.
+// of 100 callers in a fair queue, of an inline method, and of an at-most-once method.
 func BenchmarkDispatch(b *testing.B) {
 	b.Run("plain", func(b *testing.B) { benchmarkDispatch(b, Options{}, func(int, *rpc.Call) {}) })
 	b.Run("deadline", func(b *testing.B) {
@@ -336,6 +336,9 @@ func BenchmarkDispatch(b *testing.B) {
 			peers[i] = rpc.Peer{Network: "tls", Identity: rpc.Identity{Kind: rpc.IdentityTLS, Name: fmt.Sprint(i)}}
 		}
 		benchmarkDispatch(b, Options{Overload: Overload{Fair: true}}, func(i int, c *rpc.Call) { c.Peer = &peers[i%len(peers)] })
+	})
+	b.Run("inline", func(b *testing.B) {
+		benchmarkDispatch(b, Options{Inline: []string{"Test.run"}}, func(int, *rpc.Call) {})
 	})
 	b.Run("at_most_once", func(b *testing.B) {
 		m := rpc.Method{Service: "Test", Name: "run", FullName: "Test.run", Retry: rpc.RetryAtMostOnce}
@@ -353,7 +356,11 @@ func benchmarkDispatch(b *testing.B, o Options, change func(i int, c *rpc.Call))
 		NewArgs: func() codec.Decodable { return new(number) },
 		Invoke:  func(_ context.Context, args codec.Decodable) (codec.Encodable, error) { return args.(*number), nil },
 	}
-	h, err := New(new(rpc.Registry), o)
+	var r rpc.Registry
+	if err := r.Register(&rpc.Service{Name: "Test", Handlers: []rpc.Handler{*target}}); err != nil {
+		b.Fatal(err)
+	}
+	h, err := New(&r, o)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -22,6 +22,13 @@ func WithRetryCache(r handler.Retries) Option {
 // rpc.Defer fail.
 func WithMaxDeferred(n int) Option { return optionFunc(func(o *options) { o.handler.MaxDeferred = n }) }
 
+// WithInline names methods, like "Echo.echo", that are so short, and so certain not to wait for anything, that they may be run
+// on the event loop of their connection. That saves the way to a worker and back, and holds up the loop's other
+// connections for as long; see handler.Options.Inline for when it is done. Serve fails if there is no such method.
+func WithInline(methods ...string) Option {
+	return optionFunc(func(o *options) { o.handler.Inline = append(o.handler.Inline, methods...) })
+}
+
 // errNotServing is what methods return that need the stages.
 var errNotServing = errors.New("server: not serving yet")
 
