@@ -9,15 +9,20 @@ import (
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/cell"
+	"github.com/kuafu-rpc/kuafu/bench/internal/check"
 	"github.com/kuafu-rpc/kuafu/bench/internal/payload"
 	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
 	"github.com/kuafu-rpc/kuafu/bench/internal/report"
 )
 
-// What -quick sets: it shows that everything works, and nothing else.
+// What -quick sets where the command line does not: short windows, no limits of the machine, and the cells that package
+// check knows about.
 const (
-	quickPasses = 1
-	quickWindow = 300 * time.Millisecond
+	quickPasses  = 3
+	quickWarmup  = 100 * time.Millisecond
+	quickWindow  = 250 * time.Millisecond
+	quickPeers   = "kuafu,kuafu-plain,kuafu-binary,kuafu-compact,grpc,grpc-pool,kitex-mux,kitex-pooled,thrift-binary,thrift-compact,drpc,connect,netrpc"
+	quickCallers = "1,100"
 )
 
 // callCell is one measurement of calls.
@@ -36,14 +41,20 @@ func callsView(fs *flag.FlagSet) func(context.Context, *recorder) error {
 	passes := fs.Int("passes", 5, "how often each cell is measured")
 	timing := timingFlags(fs, time.Second, 3*time.Second)
 	profiles := profilesFlag(fs)
-	quick := fs.Bool("quick", false, fmt.Sprintf("%d pass with a warm-up and a measurement of %v: a check that all works", quickPasses, quickWindow))
+	quick := fs.Bool("quick", false, "measure briefly, and fail if Kuafu allocates more or has lost more speed than noise takes")
 	list := fs.Bool("list", false, "list the frameworks")
 	return func(ctx context.Context, r *recorder) error {
 		if *list {
 			return listPeers(os.Stdout)
 		}
 		if *quick {
-			*passes, *timing = quickPasses, cell.Timing{Warmup: quickWindow, Measure: quickWindow}
+			err := setDefaults(fs, map[string]string{
+				"passes": fmt.Sprint(quickPasses), "warmup": quickWarmup.String(), "measure": quickWindow.String(),
+				"fw": quickPeers, "callers": quickCallers,
+			})
+			if err != nil {
+				return err
+			}
 		}
 		peers, err := findPeers(*names, calls)
 		if err != nil {
@@ -67,6 +78,7 @@ func callsView(fs *flag.FlagSet) func(context.Context, *recorder) error {
 		if err := makeDir(*profiles); err != nil {
 			return err
 		}
+		var all []cell.Result
 		for _, size := range sizes {
 			for _, n := range numbers {
 				results, err := turns(ctx, r, *passes, callCells(peers, size, n, shared),
@@ -80,7 +92,11 @@ func callsView(fs *flag.FlagSet) func(context.Context, *recorder) error {
 				if err := report.Calls(os.Stdout, size, n, results); err != nil {
 					return err
 				}
+				all = append(all, results...)
 			}
+		}
+		if failures := check.Failures(all); *quick && len(failures) > 0 {
+			return fmt.Errorf("worse than it was:\n%s", strings.Join(failures, "\n"))
 		}
 		return nil
 	}

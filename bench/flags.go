@@ -29,6 +29,17 @@ func checkPasses(passes int, t *cell.Timing) error {
 	return nil
 }
 
+// setDefaults sets the flags that the command line has not set.
+func setDefaults(fs *flag.FlagSet, values map[string]string) error {
+	fs.Visit(func(f *flag.Flag) { delete(values, f.Name) })
+	for name, value := range values {
+		if err := fs.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func profilesFlag(fs *flag.FlagSet) *string {
 	return fs.String("cpuprofile", "", "`directory` that gets a processor profile of every client and server")
 }

@@ -42,6 +42,7 @@ func views() []view {
 		{"stuck", "calls and a healthy stream beside many streams that nobody reads", stuckView},
 		{"scale", "cost of calls as callers, connections, payload and methods grow", scaleView},
 		{"idle", "server memory of idle connections", idleView},
+		{"all", "all of these", allView},
 	}
 }
 
@@ -52,6 +53,9 @@ func run(ctx context.Context, args []string) error {
 	name := "calls"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
+	}
+	if name == "report" {
+		return writeReport(args)
 	}
 	for _, v := range views() {
 		if v.name == name {
@@ -67,6 +71,7 @@ func usage() {
 	for _, v := range views() {
 		fmt.Fprintf(os.Stderr, "  %-8s %s\n", v.name, v.summary)
 	}
+	fmt.Fprintln(os.Stderr, "  report   makes pages and charts of results")
 }
 
 // run measures v as its arguments say.
