@@ -620,6 +620,9 @@ func TestThousandTLSConnections(t *testing.T) {
 		t.Errorf("%d bytes for a connection", each)
 	}
 	for _, nc := range conns {
+		if err := nc.SetDeadline(time.Now().Add(patience)); err != nil { // a thousand handshakes may have used up the first one
+			t.Fatal(err)
+		}
 		if err := tryRoundTrip(nc); err != nil {
 			t.Fatal(err)
 		}

@@ -102,7 +102,7 @@ func TestSecretsAreNeverSaid(t *testing.T) {
 	stored := strings.Split(line, ":")[2:] // salt excepted: iterations, keys
 	stored = stored[1:]
 
-	events := observe.WatchSlow(observe.Tee(observe.Log(said.logger()), observe.AccessLog(said.logger())), observe.SlowOptions{Samples: 1, Min: 1})
+	events := observe.WatchSlow(observe.Tee(observe.Log(said.logger()), observe.AccessLog(said.logger())), observe.SlowOptions{Samples: 1, Min: 1, Deviations: 1e-9}) // above the mean is slow
 	h := startTLS(t, server.WithTLS(config), server.WithSecrets(secrets), server.WithEvents(events), server.WithLogger(said.logger()))
 	dial := func(user, secret string, opts ...client.Option) *client.Client {
 		opts = append(opts, static(pki.Client(nil)), client.WithSecret(user, secret), client.WithEvents(observe.AccessLog(said.logger())))
@@ -128,7 +128,9 @@ func TestSecretsAreNeverSaid(t *testing.T) {
 		_, err := e.Echo(ctx, &echotest.Msg{ID: 1, Text: text})
 		said.note(err)
 	}
-	call(ctx, "argument "+mark)
+	for range 20 {
+		call(ctx, "argument "+mark)
+	}
 	call(rpc.WithMetadata(ctx, "authorization", "Bearer "+mark+"\r\n"), "")      // a bad value
 	call(rpc.WithMetadata(ctx, "authorization", strings.Repeat(mark, 1000)), "") // too much
 	call(ctx, strings.Repeat(mark, 2_000_000))                                   // over the limit of a frame
@@ -173,12 +175,10 @@ func TestSecretsAreNeverSaid(t *testing.T) {
 	}
 	said.Write(snapshot)
 
-	all := said.String()
 	for _, sign := range []string{"Echo.echo", "rpc: call", "rpc: slow call", "a login failed", "the handler panicked", "metadata:", "arguments:", "connection ended"} {
-		if !strings.Contains(all, sign) {
-			t.Errorf("%q was never said: the test shows little", sign)
-		}
+		logged(sign) // or the test shows little
 	}
+	all := said.String()
 	secret := append(stored, mark)
 	for line := range strings.Lines(key) {
 		if line = strings.TrimSpace(line); len(line) > 20 && !strings.HasPrefix(line, "-----") {
