@@ -70,7 +70,7 @@ type CallDone struct {
 	Method *rpc.Method // nil if there is no such method
 	Name   string      // the method's name as it was received, which is the peer's choice, where Method is nil; else ""
 	Peer   *rpc.Peer   // with its identity; nil in tests without a connection
-	Err    *rpc.Error  // as it was sent; nil after a result. A declared exception is a result
+	Err    *rpc.Error  // as it was sent, also in place of a result that could not be; nil after a result. A declared exception is a result
 	Trace  rpc.TraceContext
 	Oneway bool
 	Retry  uint32 // 0 for the first attempt
@@ -85,6 +85,7 @@ type CallDone struct {
 	RequestBytes    int // of the arguments, as they were received
 	RequestRawBytes int // and decompressed; the same if they came plain, or if nobody looked
 	ReplyBytes      int // of the whole reply, header included; 0 for a oneway call
+	ReplyRawBytes   int // and had it not been compressed; the same if it was not
 }
 
 // Code returns the code of c's error, 0 if there is none.

@@ -58,7 +58,7 @@ func AccessLog(l *slog.Logger) Events {
 		CallDone: func(c CallDone) {
 			if l.Enabled(ctx, slog.LevelInfo) {
 				l.LogAttrs(ctx, slog.LevelInfo, "rpc: call", append(callAttrs(&c),
-					slog.Int("request_bytes", c.RequestBytes), slog.Int("reply_bytes", c.ReplyBytes))...)
+					slog.Int("request_bytes", c.RequestBytes), slog.Int("reply_bytes", c.ReplyBytes), slog.Int("reply_raw_bytes", c.ReplyRawBytes))...)
 			}
 		},
 		ClientCallDone: func(c ClientCallDone) {

@@ -113,11 +113,11 @@ func ExampleAccessLog() {
 
 	// What a server given these events does for every call:
 	events.CallDone(observe.CallDone{Method: echo, Queue: 40 * time.Microsecond, Processing: time.Millisecond,
-		Response: 15 * time.Microsecond, RequestBytes: 120, ReplyBytes: 88})
+		Response: 15 * time.Microsecond, RequestBytes: 120, ReplyBytes: 88, ReplyRawBytes: 500})
 	// And a client:
 	events.ClientCallDone(observe.ClientCallDone{Method: echo, Took: time.Second, Err: rpc.NewError(rpc.Unavailable, "no route")})
 	// Output:
-	// level=INFO msg="rpc: call" method=Echo.echo code=ok queue=40µs processing=1ms response=15µs request_bytes=120 reply_bytes=88
+	// level=INFO msg="rpc: call" method=Echo.echo code=ok queue=40µs processing=1ms response=15µs request_bytes=120 reply_bytes=88 reply_raw_bytes=500
 	// level=INFO msg="rpc: client call" method=Echo.echo code=unavailable took=1s error="unavailable: no route"
 }
 

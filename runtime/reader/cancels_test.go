@@ -196,7 +196,7 @@ func TestHonestCancels(t *testing.T) {
 			k.finish()
 			k.cancel(id)
 			ok := k.flush()
-			k.pass(200 * time.Microsecond)
+			k.pass(time.Millisecond)
 			return ok
 		},
 		// The same call is canceled again and again, and calls that have been answered.

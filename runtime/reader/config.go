@@ -34,8 +34,14 @@ type Output interface {
 	Wake()
 
 	// ReplyVia is Reply for the call of a stream: it encodes the reply and gives the frame, fresh memory, to send, before
-	// it returns. send reports whether the frame will be sent.
+	// it returns. send reports whether fill will append the frame. If so, Appended or Dropped follows, if not neither needs to.
 	ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byte) bool)
+
+	// Appended says, inside fill and with a lock held, that fill has just appended the reply to the stream call of that id.
+	Appended(id uint64)
+
+	// Dropped says that it will not, because the stream has been reset or the connection has ended.
+	Dropped(id uint64)
 }
 
 // Config is what the sessions of a server share. The zero value of each optional field means its default.

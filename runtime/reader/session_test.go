@@ -79,6 +79,8 @@ func (b *bench) Dispatch(calls []*rpc.Call)      { b.calls = append(b.calls, cal
 func (b *bench) Reply(_ *rpc.Call, r rpc.Reply)  { b.replies = append(b.replies, r) }
 func (b *bench) Send(p []byte)                   { b.sent = append(b.sent, p...) }
 func (b *bench) Wake()                           {}
+func (b *bench) Appended(uint64)                 {}
+func (b *bench) Dropped(uint64)                  {}
 func (b *bench) check(after time.Duration) error { return b.session.Check(b.clock.Add(after)) }
 func (b *bench) answer(c *rpc.Call)              { c.Replier.Reply(c, rpc.Reply{Result: &word{}}) }
 func (b *bench) goAways() (g []wire.GoAway)      { return goAways(b.t, b.sent) }

@@ -50,12 +50,14 @@ func signal(c chan struct{}) {
 	}
 }
 
-// trailerGone notes that the reply is not in the mux any more.
-func (x *serverStream) trailerGone() {
-	if x.trailing {
-		x.trailing = false
-		x.streams.trailers--
+// trailerGone notes that the reply is not in the mux any more, and reports whether it was.
+func (x *serverStream) trailerGone() bool {
+	if !x.trailing {
+		return false
 	}
+	x.trailing = false
+	x.streams.trailers--
+	return true
 }
 
 // Context implements rpc.Stream.

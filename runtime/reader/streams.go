@@ -153,17 +153,21 @@ func (t *streams) start(c *rpc.Call, dialect *wire.Dialect, window uint64) *rpc.
 func (t *streams) unlock(w stream.Wake) {
 	ready := t.mux.Ready()
 	var ended *rpc.Call
+	dropped := false
 	if w.Stream != nil {
 		x := w.Stream.Owner.(*serverStream)
 		x.wake(w)
 		if w.Stream.State() == stream.StateReset {
-			x.trailerGone()
+			dropped = x.trailerGone()
 			ended = x.call
 		}
 	}
 	t.mu.Unlock()
 	if ended != nil {
 		ended.Cancel(context.Canceled)
+	}
+	if dropped {
+		t.out.Dropped(ended.ID)
 	}
 	if ready {
 		t.out.Wake()
@@ -209,8 +213,8 @@ func (t *streams) fill(bufs [][]byte, scratch []byte, limit int) [][]byte {
 			continue
 		}
 		x := f.Stream.Owner.(*serverStream)
-		if f.Kind == wire.KindReply {
-			x.trailerGone()
+		if f.Kind == wire.KindReply && x.trailerGone() {
+			t.out.Appended(x.call.ID)
 		}
 		if f.Drained || f.Own {
 			x.wake(stream.Wake{Send: true})
@@ -240,11 +244,17 @@ func (t *streams) waiting() int {
 
 // fail ends all streams because the connection has ended. Their calls' contexts have ended with it.
 func (t *streams) fail() {
+	var dropped []uint64
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	for _, core := range t.mux.Fail(&rpc.Error{Code: rpc.Canceled, Message: "the connection to the client is lost"}) {
 		x := core.Owner.(*serverStream)
-		x.trailerGone()
+		if x.trailerGone() {
+			dropped = append(dropped, x.call.ID)
+		}
 		x.wake(stream.Wake{Recv: true, Send: true})
+	}
+	t.mu.Unlock()
+	for _, id := range dropped {
+		t.out.Dropped(id)
 	}
 }

@@ -42,13 +42,21 @@ func (e *ending) note(c *rpc.Call, reply rpc.Reply) {
 	d.Trace, _ = rpc.ParseTraceContext(c.Trace)
 }
 
+// sent notes what the dialect has made of the reply.
+func (e *ending) sent(report rpc.ReplyReport) {
+	e.done.ReplyRawBytes = report.Plain
+	if report.Err != nil {
+		e.done.Err = report.Err
+	}
+}
+
 // tell calls the event of a call whose reply has been written by now, or never will.
 func (e *ending) tell(to *observe.Events, written bool, now time.Time) {
 	d := &e.done
 	d.Response = max(0, now.Sub(d.Done))
 	d.Done = now
 	if d.Unsent = !written; d.Unsent {
-		d.ReplyBytes = 0
+		d.ReplyBytes, d.ReplyRawBytes = 0, 0
 	}
 	to.CallDone(*d)
 }

@@ -100,6 +100,7 @@ type Responder struct {
 	queued  uint64   // bytes since the connection began, those of streams not counted
 	written uint64   // likewise
 	streams *source  // nil if there are none
+	via     *via     // of the replies of streams' calls; nil if there are none, or nobody wants to know
 
 	// Owned by the loop.
 	writing []segment
@@ -131,7 +132,7 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 		return
 	}
 	scratch := r.factory.scratch.Get().(*[]byte)
-	b := r.factory.encode((*scratch)[:0], c, reply)
+	b := r.factory.encode((*scratch)[:0], c, reply, end)
 	own := len(b) > shareLimit
 	r.append(b, own, end)
 	grown := cap(b) > cap(*scratch)
@@ -144,16 +145,31 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 	r.factory.scratch.Put(scratch)
 }
 
-// encode appends the reply to dst. A result is the implementation's: it may still be changing, and encoding it may panic.
-func (f *Factory) encode(dst []byte, c *rpc.Call, reply rpc.Reply) (b []byte) {
+// encode appends the reply to dst, and notes in end, if that is not nil, what was made of it. A result is the
+// implementation's: it may still be changing, and encoding it may panic.
+func (f *Factory) encode(dst []byte, c *rpc.Call, reply rpc.Reply, end *ending) (b []byte) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.opts.Logger.Error("responder: encoding a result panicked", "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
 			err := &rpc.Error{Code: rpc.Internal, Message: "encoding the result panicked", Execution: rpc.Executed}
 			b = c.Dialect.AppendReply(dst, c, rpc.Reply{Err: err})
+			if end != nil {
+				end.sent(rpc.ReplyReport{Plain: len(b) - len(dst), Err: err})
+			}
 		}
 	}()
-	return c.Dialect.AppendReply(dst, c, reply)
+	if end == nil {
+		return c.Dialect.AppendReply(dst, c, reply)
+	}
+	d, ok := c.Dialect.(rpc.ReportingDialect)
+	if !ok {
+		b = c.Dialect.AppendReply(dst, c, reply)
+		end.sent(rpc.ReplyReport{Plain: len(b) - len(dst)})
+		return b
+	}
+	b, report := d.AppendReplyReport(dst, c, reply)
+	end.sent(report)
+	return b
 }
 
 // methodName returns the name that logs have for c's method.
@@ -272,6 +288,10 @@ func (r *Responder) Written() {
 	r.bytes -= size
 	r.written += uint64(size - bulk)
 	r.takeWrittenLocked()
+	if v := r.via; v != nil {
+		r.told = append(r.told, v.filled...)
+		v.filled = nil
+	}
 	r.mu.Unlock()
 	r.tellWritten()
 }
@@ -308,5 +328,12 @@ func (r *Responder) dropLocked() (lost []ending) {
 	}
 	r.pending = nil
 	lost, r.endings = r.endings, nil
+	if v := r.via; v != nil {
+		lost = append(lost, v.filled...)
+		for _, end := range v.waiting {
+			lost = append(lost, end)
+		}
+		r.via = nil
+	}
 	return lost
 }

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
@@ -21,6 +22,22 @@ type source struct {
 	waiting func() int
 }
 
+// via are the calls of streams whose ends are to be told. A nil one has none.
+type via struct {
+	waiting map[uint64]ending // by id: fill has yet to append their replies
+	filled  []ending          // their replies are in writing
+}
+
+// takeLocked removes and returns one of those that wait.
+func (v *via) takeLocked(id uint64) (ending, bool) {
+	if v == nil {
+		return ending{}, false
+	}
+	end, ok := v.waiting[id]
+	delete(v.waiting, id)
+	return end, ok
+}
+
 // Attach sets where the frames of the connection's streams come from. fill appends buffers to write to bufs, whole frames
 // if put together: at least one if there is any, and about limit bytes at most. It may use scratch, up to its capacity, for
 // some of them. They stay valid until the call of written that follows. The loop calls fill for each write, behind the
@@ -36,7 +53,7 @@ func (r *Responder) Attach(fill func(bufs [][]byte, scratch []byte, limit int) [
 func (r *Responder) Wake() { r.conn.Wake() }
 
 // ReplyVia is Reply for a call whose reply has to follow what its stream has sent: it encodes the reply and gives the
-// frame, fresh memory, to send, which reports whether it will be sent.
+// frame, fresh memory, to send, which reports whether fill will append it. Then Appended or Dropped follows.
 func (r *Responder) ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byte) bool) {
 	events := &r.factory.opts.Events
 	var end *ending
@@ -45,11 +62,46 @@ func (r *Responder) ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byt
 		end.note(c, reply)
 	}
 	c.Cancel(context.Canceled) // for those who still hold the handler's context
-	frame := r.factory.encode(nil, c, reply)
-	sent := send(frame)
-	if end != nil {
-		end.done.ReplyBytes = len(frame)
-		end.tell(events, sent, end.done.Done)
+	frame := r.factory.encode(nil, c, reply, end)
+	if end == nil {
+		send(frame)
+		return
+	}
+	end.done.ReplyBytes = len(frame)
+	id := c.ID
+	r.mu.Lock()
+	closed := r.closed
+	if !closed {
+		if r.via == nil {
+			r.via = &via{waiting: make(map[uint64]ending)}
+		}
+		r.via.waiting[id] = *end
+	}
+	r.mu.Unlock()
+	switch sent := send(frame); {
+	case closed:
+		end.tell(events, false, time.Now())
+	case !sent:
+		r.Dropped(id)
+	}
+}
+
+// Appended says that fill has appended the reply of a stream's call. It is called inside fill, and may be under a lock.
+func (r *Responder) Appended(id uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if end, ok := r.via.takeLocked(id); ok {
+		r.via.filled = append(r.via.filled, end)
+	}
+}
+
+// Dropped says that fill will not append the reply of a stream's call. It may be called from any goroutine.
+func (r *Responder) Dropped(id uint64) {
+	r.mu.Lock()
+	end, ok := r.via.takeLocked(id)
+	r.mu.Unlock()
+	if ok {
+		end.tell(&r.factory.opts.Events, false, time.Now())
 	}
 }
 

@@ -3,8 +3,8 @@ package responder
 import (
 	"bytes"
 	"testing"
+	"time"
 
-	"github.com/kuafu-rpc/kuafu/runtime/observe"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -79,19 +79,67 @@ func TestLargeReplyOfStream(t *testing.T) {
 	}
 }
 
-// TestReplyVia: the frame goes to send, the call's context ends, and the event says whether it will be sent.
+// TestReplyVia: the frame goes to send, the call's context ends, and the event comes when the frame has been written, or is
+// certain not to be.
 func TestReplyVia(t *testing.T) {
-	for _, sent := range []bool{true, false} {
-		var done []observe.CallDone
-		r := newResponder(t, newConn(), Options{Events: observe.Events{CallDone: func(d observe.CallDone) { done = append(done, d) }}})
-		c := call([]byte("reply"))
-		var frame []byte
-		r.ReplyVia(c, rpc.Reply{}, func(b []byte) bool { frame = b; return sent })
-		if string(frame) != "reply" || c.Context().Err() == nil || r.Pending() != 0 {
-			t.Errorf("frame %q, context %v, %d pending", frame, c.Context().Err(), r.Pending())
-		}
-		if len(done) != 1 || done[0].Unsent == sent {
-			t.Errorf("sent %v: %+v", sent, done)
-		}
+	for _, tt := range []struct {
+		name   string
+		sent   bool // by send
+		then   func(r *Responder)
+		before int // events until then
+		unsent bool
+	}{
+		{"written", true, func(r *Responder) { r.Next(100); r.Written() }, 0, false},
+		{"refused", false, func(*Responder) {}, 1, true},
+		{"reset", true, func(r *Responder) { r.Dropped(7) }, 0, true},
+		{"cut off", true, func(r *Responder) { r.Close() }, 0, true},
+		{"cut off while it is written", true, func(r *Responder) { r.Next(100); r.Close() }, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, done := watched(t, Options{})
+			var frame []byte
+			r.Attach(func(bufs [][]byte, _ []byte, _ int) [][]byte {
+				if frame != nil {
+					r.Appended(7)
+					bufs, frame = append(bufs, frame), nil
+				}
+				return bufs
+			}, func() {}, func() int { return 0 })
+			c := call([]byte("reply"))
+			c.ID = 7
+			r.ReplyVia(c, rpc.Reply{}, func(b []byte) bool { frame = b; return tt.sent })
+			if string(frame) != "reply" || c.Context().Err() == nil || r.Pending() != 0 {
+				t.Errorf("frame %q, context %v, %d pending", frame, c.Context().Err(), r.Pending())
+			}
+			if len(*done) != tt.before {
+				t.Fatalf("told of %d calls too early", len(*done))
+			}
+			time.Sleep(time.Millisecond) // on its way
+			tt.then(r)
+			if len(*done) != 1 {
+				t.Fatalf("told of %d calls", len(*done))
+			}
+			d := (*done)[0]
+			if d.Unsent != tt.unsent || (d.ReplyBytes == 5) == tt.unsent || d.ReplyRawBytes != d.ReplyBytes {
+				t.Errorf("%+v", d)
+			}
+			if tt.before == 0 && d.Response < time.Millisecond {
+				t.Errorf("the response took %v", d.Response)
+			}
+			r.Next(100)
+			r.Written()
+			r.Dropped(7)
+			r.Close()
+			if len(*done) != 1 {
+				t.Errorf("told %d times", len(*done))
+			}
+		})
+	}
+	r, done := watched(t, Options{})
+	r.Close()
+	c := call([]byte("reply"))
+	r.ReplyVia(c, rpc.Reply{}, func([]byte) bool { return true }) // the streams have not heard of the end yet
+	if len(*done) != 1 || !(*done)[0].Unsent {
+		t.Errorf("after the end: %+v", *done)
 	}
 }

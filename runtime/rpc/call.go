@@ -111,3 +111,17 @@ type Dialect interface {
 	// cannot be encoded it appends an error reply in its place.
 	AppendReply(dst []byte, c *Call, r Reply) []byte
 }
+
+// ReportingDialect is a Dialect that also says what it has made of a reply, for whoever looks at the call's end.
+type ReportingDialect interface {
+	Dialect
+
+	// AppendReplyReport is AppendReply.
+	AppendReplyReport(dst []byte, c *Call, r Reply) ([]byte, ReplyReport)
+}
+
+// ReplyReport is what a dialect has made of a reply.
+type ReplyReport struct {
+	Plain int    // bytes of the whole reply, had its body not been compressed
+	Err   *Error // what was sent in place of the result, which cannot be sent; nil where the reply was sent as it was given
+}

@@ -19,7 +19,7 @@ type Dialect struct {
 	MaxFrame   int            // bytes that the peer accepts in a frame; 0 for DefaultMaxFrame
 }
 
-var _ rpc.Dialect = (*Dialect)(nil)
+var _ rpc.ReportingDialect = (*Dialect)(nil)
 
 func (d *Dialect) maxMessage() int {
 	if d.MaxMessage <= 0 {
@@ -72,8 +72,14 @@ func (d *Dialect) open(body []byte, compression uint8, rawSize int) ([]byte, *rp
 // AppendReply implements rpc.Dialect. A result that cannot be encoded, or does not fit into MaxMessage and MaxFrame,
 // becomes an Error frame that says so.
 func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
+	dst, _ = d.AppendReplyReport(dst, c, r)
+	return dst
+}
+
+// AppendReplyReport implements rpc.ReportingDialect.
+func (d *Dialect) AppendReplyReport(dst []byte, c *rpc.Call, r rpc.Reply) ([]byte, rpc.ReplyReport) {
 	if c.Oneway {
-		return dst
+		return dst, rpc.ReplyReport{}
 	}
 	err := r.Err
 	if err == nil && r.Result == nil {
@@ -81,14 +87,22 @@ func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
 	}
 	if err == nil {
 		var out []byte
-		if out, err = d.appendReply(dst, c, r.Result); err == nil {
-			return out
+		var plain int
+		if out, plain, err = d.appendReply(dst, c, r.Result); err == nil {
+			return out, rpc.ReplyReport{Plain: plain}
 		}
 	}
-	return appendError(dst, c.ID, err, c.ReplyMetadata())
+	start := len(dst)
+	dst = appendError(dst, c.ID, err, c.ReplyMetadata())
+	report := rpc.ReplyReport{Plain: len(dst) - start}
+	if err != r.Err {
+		report.Err = err
+	}
+	return dst, report
 }
 
-func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) ([]byte, *rpc.Error) {
+// appendReply appends a Reply frame. plain is its size before compression.
+func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (_ []byte, plain int, _ *rpc.Error) {
 	start := len(dst)
 	dst = AppendFrameHeader(dst, FrameHeader{Kind: KindReply, Stream: c.ID})
 	metadata := c.ReplyMetadata()
@@ -96,8 +110,9 @@ func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (
 	body := len(dst)
 	dst, err := encodeBody(dst, c.Encoding, result)
 	if err != nil {
-		return nil, &rpc.Error{Code: rpc.Internal, Message: "result: " + err.Error(), Execution: rpc.Executed, Cause: err}
+		return nil, 0, &rpc.Error{Code: rpc.Internal, Message: "result: " + err.Error(), Execution: rpc.Executed, Cause: err}
 	}
+	plain = len(dst) - start
 	wish := rpc.CompressDefault
 	if c.Handler != nil {
 		wish = c.Handler.Method.Compress
@@ -106,9 +121,9 @@ func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (
 		return appendMetadataOption(AppendReplyHeader(dst, ReplyHeader{c.Encoding, CompressionSnappy, rawSize}), metadata)
 	})
 	if tooBig != "" {
-		return nil, &rpc.Error{Code: rpc.ResourceExhausted, Message: "result: " + tooBig, Execution: rpc.Executed}
+		return nil, 0, &rpc.Error{Code: rpc.ResourceExhausted, Message: "result: " + tooBig, Execution: rpc.Executed}
 	}
-	return dst, nil
+	return dst, plain, nil
 }
 
 // AppendCall appends a whole Call frame; o may be nil. The error is an *rpc.Error with the execution NotExecuted, and

@@ -21,7 +21,7 @@
 //	kuafu_rpc_slow_calls_total             that took longer than usual, see observe.WatchSlow
 //	kuafu_rpc_unsent_replies_total         whose connections had ended
 //	kuafu_rpc_request_bytes_total          of arguments as received, and as kuafu_rpc_request_raw_bytes_total decompressed
-//	kuafu_rpc_reply_bytes_total            of replies as sent
+//	kuafu_rpc_reply_bytes_total            of replies as sent, and as kuafu_rpc_reply_raw_bytes_total without compression
 //
 // The histograms of processing and response hold the calls that were executed, that of queues all.
 //

@@ -32,7 +32,8 @@ func DefaultBuckets() (bounds []float64) {
 // Metrics is a prometheus.Collector. Its methods may be called concurrently.
 type Metrics struct {
 	calls, slow, unsent                *prometheus.CounterVec
-	requests, requestsRaw, replies     *prometheus.CounterVec
+	requests, requestsRaw              *prometheus.CounterVec
+	replies, repliesRaw                *prometheus.CounterVec
 	queue, processing, response        *prometheus.HistogramVec
 	open                               *prometheus.GaugeVec
 	accepted, closed, refused          *prometheus.CounterVec
@@ -76,6 +77,7 @@ func New(o Options) *Metrics {
 	m.requests = counter("request_bytes_total", "Arguments as received.", "method")
 	m.requestsRaw = counter("request_raw_bytes_total", "Arguments, decompressed.", "method")
 	m.replies = counter("reply_bytes_total", "Replies as sent, headers included.", "method")
+	m.repliesRaw = counter("reply_raw_bytes_total", "Replies, had they not been compressed.", "method")
 	m.queue = histogram("queue_seconds", "Time that calls waited for a worker.")
 	m.processing = histogram("processing_seconds", "Time that calls were decoded and executed.")
 	m.response = histogram("response_seconds", "Time that replies were encoded and written.")
@@ -167,10 +169,11 @@ func (m *Metrics) Events() observe.Events {
 
 // served are the metrics of one method of servers.
 type served struct {
-	codes                          codes
-	queue, processing, response    prometheus.Observer
-	slow, unsent                   prometheus.Counter
-	requests, requestsRaw, replies prometheus.Counter
+	codes                       codes
+	queue, processing, response prometheus.Observer
+	slow, unsent                prometheus.Counter
+	requests, requestsRaw       prometheus.Counter
+	replies, repliesRaw         prometheus.Counter
 }
 
 func (m *Metrics) newServed(method string) *served {
@@ -184,6 +187,7 @@ func (m *Metrics) newServed(method string) *served {
 		requests:    m.requests.WithLabelValues(method),
 		requestsRaw: m.requestsRaw.WithLabelValues(method),
 		replies:     m.replies.WithLabelValues(method),
+		repliesRaw:  m.repliesRaw.WithLabelValues(method),
 	}
 }
 
@@ -202,6 +206,7 @@ func (s *served) add(c *observe.CallDone) {
 	s.requests.Add(float64(c.RequestBytes))
 	s.requestsRaw.Add(float64(c.RequestRawBytes))
 	s.replies.Add(float64(c.ReplyBytes))
+	s.repliesRaw.Add(float64(c.ReplyRawBytes))
 }
 
 // seconds never returns less than 0, which a clock that is set back could bring about.

@@ -65,11 +65,11 @@ func TestExposition(t *testing.T) {
 	e.ConnRefused(observe.ConnRefused{Peer: peer, Limit: "connections"})
 	e.HandshakeFailed(observe.HandshakeFailed{Peer: peer, Err: io.EOF})
 	done := observe.CallDone{Method: echo, Peer: peer, Queue: 50 * time.Microsecond, Processing: 20 * time.Millisecond, Response: time.Second,
-		RequestBytes: 100, RequestRawBytes: 250, ReplyBytes: 30}
+		RequestBytes: 100, RequestRawBytes: 250, ReplyBytes: 30, ReplyRawBytes: 90}
 	e.CallDone(done)
 	failed := done
 	failed.Err = &rpc.Error{Code: rpc.NotFound, Execution: rpc.Executed}
-	failed.Unsent, failed.ReplyBytes = true, 0
+	failed.Unsent, failed.ReplyBytes, failed.ReplyRawBytes = true, 0, 0
 	e.CallDone(failed)
 	refused := observe.CallDone{Method: echo, Queue: 2 * time.Second, RequestBytes: 7, RequestRawBytes: 7, ReplyBytes: 9,
 		Err: &rpc.Error{Code: rpc.ResourceExhausted, Execution: rpc.NotExecuted}}

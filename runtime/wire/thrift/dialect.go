@@ -29,7 +29,7 @@ type Dialect struct {
 	Info       []byte      // sent with every call; AppendInfo makes it
 }
 
-var _ rpc.Dialect = (*Dialect)(nil)
+var _ rpc.ReportingDialect = (*Dialect)(nil)
 
 // String returns the dialect's name as in "framed binary" or "unframed non-strict binary".
 func (d *Dialect) String() string {
@@ -137,9 +137,16 @@ func (d *Dialect) Open(c *rpc.Call) error {
 // was of type Oneway, and nothing if the method is: not a few clients, Apache's Go library among them, send those as
 // calls and yet wait for no answer. A result that cannot be encoded, or exceeds the limits, is replaced with an exception.
 func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
+	dst, _ = d.AppendReplyReport(dst, c, r)
+	return dst
+}
+
+// AppendReplyReport implements rpc.ReportingDialect.
+func (d *Dialect) AppendReplyReport(dst []byte, c *rpc.Call, r rpc.Reply) ([]byte, rpc.ReplyReport) {
 	if c.Oneway || c.Handler != nil && c.Handler.Method.Oneway {
-		return dst
+		return dst, rpc.ReplyReport{}
 	}
+	var failure *rpc.Error
 	m := message{encoding: c.Encoding, strict: d.Strict, typ: typeReply, seq: int32(uint32(c.ID)), name: replyName(c)}
 	if h, ok := c.State.(*header); ok {
 		reply := *h
@@ -150,16 +157,18 @@ func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
 	case r.Err != nil:
 		m.setException(exceptionFor(c, r.Err))
 	case r.Result == nil:
-		m.setException(&applicationException{typ: excMissingResult, message: "the handler returned no result"})
+		failure = &rpc.Error{Code: rpc.Internal, Message: "the handler returned no result", Execution: rpc.Executed}
+		m.setException(&applicationException{typ: excMissingResult, message: failure.Message})
 	default:
 		m.body = r.Result
 	}
 	out, err := d.appendMessage(dst, &m)
 	if err != nil {
-		m.setException(&applicationException{typ: excInternalError, message: "the result cannot be sent: " + err.Error()})
+		failure = &rpc.Error{Code: rpc.Internal, Message: "the result cannot be sent: " + err.Error(), Execution: rpc.Executed, Cause: err}
+		m.setException(&applicationException{typ: excInternalError, message: failure.Message})
 		out, _ = d.appendMessage(dst, &m) // an exception always can
 	}
-	return out
+	return out, rpc.ReplyReport{Plain: m.plain, Err: failure}
 }
 
 // replyName is the name in the reply's envelope. As with Apache's multiplexing servers it is without the service, which

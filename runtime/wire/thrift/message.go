@@ -17,6 +17,8 @@ type message struct {
 	seq      int32
 	name     string
 	body     codec.Encodable
+
+	plain int // set by appendMessage: its size before transforms
 }
 
 func (m *message) setException(x *applicationException) { m.typ, m.body = typeException, x }
@@ -42,6 +44,7 @@ func (d *Dialect) appendMessage(dst []byte, m *message) ([]byte, error) {
 	if dst, err = appendStruct(dst, m.encoding, m.body); err != nil {
 		return dst[:start], err
 	}
+	m.plain = len(dst) - start
 	if m.header != nil && m.header.n > 0 {
 		dst = append(dst[:payload], m.header.apply(dst[payload:])...)
 	}
