@@ -20,7 +20,7 @@ import (
 func TestLimitsPage(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page := sources(t, filepath.Join(root, "docs", "limits.md"))
-	options := sources(t, "option*.go") + sources(t, "stream.go") + sources(t, filepath.Join(root, "runtime", "client", "*option*.go"))
+	options := sources(t, "option*.go") + sources(t, "stream.go") + sources(t, "overload.go") + sources(t, filepath.Join(root, "runtime", "client", "*option*.go"))
 	packages := make(map[string]string) // the tests of a package
 	rows, next := 0, regexp.MustCompile("`([a-z/]+)\\.(Test[A-Za-z0-9]+)`")
 	named := regexp.MustCompile("`(With[A-Za-z]+)`")
