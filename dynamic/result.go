@@ -63,7 +63,9 @@ func (r *Result) Exception() *schema.Field {
 
 // Empty reports whether a reply has neither a result nor a known exception though the function has a result: what a
 // newer server sends when it throws an exception that this schema does not know.
-func (r *Result) Empty() bool { return r.arrived == nil && r.function.Result != nil }
+func (r *Result) Empty() bool {
+	return r.arrived == nil && r.function.Result != nil && r.function.Result.Kind != schema.KindStream
+}
 
 // Problems is what Document.Problems is.
 func (r *Result) Problems() []string { return r.out.problems }

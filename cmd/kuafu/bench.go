@@ -19,7 +19,7 @@ import (
 func (a *app) benchCommand() *cobra.Command {
 	var t target
 	var s source
-	var data string
+	var data input
 	var asJSON bool
 	var config load.Config
 	cmd := &cobra.Command{
@@ -50,13 +50,16 @@ worker free until the end are reported as unsent.`,
 			if err != nil {
 				return err
 			}
-			defer p.conn.Close()
+			defer p.close()
+			if p.method.Stream != rpc.StreamNone {
+				return usagef("%s has a stream, and bench measures calls without", args[1])
+			}
 			return a.bench(ctx, &t, p, config)
 		},
 	}
 	t.flags(cmd)
 	s.flags(cmd)
-	dataFlag(cmd, &data)
+	dataFlag(cmd, &data.data, "arguments as `JSON`; @file reads them from a file, - or @- from standard input")
 	f := cmd.Flags()
 	f.IntVarP(&config.Concurrency, "concurrency", "c", 100, "calls at once")
 	f.Int64VarP(&config.Calls, "calls", "n", 0, "how many calls in all; 0 for as many as the time allows")

@@ -23,14 +23,21 @@ const maxData = 64 << 20
 func (a *app) callCommand() *cobra.Command {
 	var t target
 	var s source
-	var data string
+	var data input
 	cmd := &cobra.Command{
 		Use:   "call ADDRESS SERVICE.METHOD",
 		Short: "Call a method with arguments in JSON",
 		Long: `call calls a method and prints its result as JSON; nothing for a method without one. The arguments are one JSON object
-whose members are named like them; "kuafu describe --template" prints one to fill in.`,
+whose members are named like them; "kuafu describe --template" prints one to fill in.
+
+If the server answers with a stream, each message is printed as a line of JSON as soon as it comes. If the method takes a
+stream, -d has its messages instead of the arguments, as JSON on a line for each; without -d they come from standard
+input, and the end of it ends the stream. The other arguments are in --args then. --timeout limits a stream only
+where it is given.`,
 		Example: `  kuafu call localhost:7000 Greeter.greet -d '{"guest": {"name": "Ada"}}'
   kuafu call localhost:7000 Greeter.greet -d @guest.json
+  kuafu call localhost:7000 Files.upload --args '{"name": "a"}' -d @pieces.jsonl
+  kuafu call --ca ca.pem --user ada --password-file ada.password greeter.example.com:7000 Greeter.forget
   kuafu call --idl hello.idl --thrift framed,compact localhost:9090 Greeter.count -d '{"name": "Ada"}'`,
 		Args: addressArgs(1, 1, "an address and Service.method"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,18 +50,28 @@ whose members are named like them; "kuafu describe --template" prints one to fil
 			if err != nil {
 				return err
 			}
-			defer call.conn.Close()
+			defer call.close()
+			if call.method.Stream != rpc.StreamNone {
+				return a.stream(ctx, &t, call)
+			}
 			return a.call(ctx, &t, call)
 		},
 	}
 	t.flags(cmd)
 	s.flags(cmd)
-	dataFlag(cmd, &data)
+	dataFlag(cmd, &data.data, "arguments, or the messages of a stream, as `JSON`; @file reads them from a file, - or @- from standard input")
+	cmd.Flags().StringVar(&data.args, "args", "", "arguments as `JSON` of a method that takes a stream, which -d is for there")
 	return cmd
 }
 
-func dataFlag(cmd *cobra.Command, data *string) {
-	cmd.Flags().StringVarP(data, "data", "d", "{}", "arguments as `JSON`; @file reads them from a file, - from standard input")
+func dataFlag(cmd *cobra.Command, data *string, usage string) {
+	cmd.Flags().StringVarP(data, "data", "d", "", usage)
+}
+
+// input is what the user gives to a call.
+type input struct {
+	data string // of -d: the arguments, or if the method takes a stream, its messages
+	args string // of --args
 }
 
 // prepared is a call that only has to be sent.
@@ -63,27 +80,34 @@ type prepared struct {
 	method   *rpc.Method
 	function *schema.Function
 	args     *dynamic.Message
+	messages io.ReadCloser // of a method that takes a stream; nil for others
 }
 
-// prepare connects, learns what the method looks like, and checks the arguments. The caller closes the connection if
-// there is no error.
-func (a *app) prepare(ctx context.Context, t *target, s *source, full, data string) (_ *prepared, err error) {
+func (p *prepared) close() {
+	if p.messages != nil {
+		p.messages.Close()
+	}
+	p.conn.Close()
+}
+
+// prepare connects, learns what the method looks like, and checks the arguments. The caller closes what it returns.
+func (a *app) prepare(ctx context.Context, t *target, s *source, full string, data input) (_ *prepared, err error) {
 	service, _, err := splitMethod(full)
 	if err != nil {
 		return nil, err
 	}
-	text, err := a.data(data)
-	if err != nil {
-		return nil, err
-	}
 	var conn *client.Client
+	var messages io.ReadCloser
 	defer func() {
 		if err != nil && conn != nil {
 			conn.Close()
 		}
+		if err != nil && messages != nil {
+			messages.Close()
+		}
 	}()
 	if s.file == "" { // else what is wrong with the arguments shows without a connection
-		if conn, err = t.dial(ctx, service); err != nil {
+		if conn, err = a.dial(ctx, t, service); err != nil {
 			return nil, err
 		}
 	}
@@ -95,25 +119,57 @@ func (a *app) prepare(ctx context.Context, t *target, s *source, full, data stri
 	if err != nil {
 		return nil, err
 	}
-	if f.Result != nil && f.Result.Kind == schema.KindStream {
-		return nil, usagef("%s returns a stream, which this command cannot show", full)
+	if t.thrift != "" && streamMode(f) != rpc.StreamNone {
+		return nil, usagef("%s has a stream, which stock Thrift servers do not know", full)
+	}
+	args, err := a.arguments(f, data)
+	if err != nil {
+		return nil, err
+	}
+	if in, _ := streams(f); in != nil {
+		if messages, err = a.messages(data.data); err != nil {
+			return nil, err
+		}
+	}
+	if conn == nil {
+		if conn, err = a.dial(ctx, t, service); err != nil {
+			return nil, err
+		}
+	}
+	return &prepared{conn, methodOf(svc, f), f, args, messages}, nil
+}
+
+// arguments returns the arguments of a call.
+func (a *app) arguments(f *schema.Function, data input) (*dynamic.Message, error) {
+	arg := data.data
+	if in, _ := streams(f); in != nil {
+		arg = data.args
+		if isStdin(arg) && (data.data == "" || isStdin(data.data)) {
+			return nil, usagef("standard input cannot be both the arguments and the messages")
+		}
+	} else if data.args != "" {
+		return nil, usagef("%s takes no stream: its arguments are those of -d", f.Name)
+	}
+	text, err := a.data(arg)
+	if err != nil {
+		return nil, err
 	}
 	args, err := dynamic.ParseArgs(f, text)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if conn == nil {
-		if conn, err = t.dial(ctx, service); err != nil {
-			return nil, err
-		}
-	}
-	return &prepared{conn, methodOf(svc, f), f, args}, nil
+	return args, nil
 }
 
-// data returns what -d stands for.
+func isStdin(arg string) bool { return arg == "-" || arg == "@-" }
+
+// data returns what an argument stands for that is JSON, a file's name or standard input.
 func (a *app) data(arg string) ([]byte, error) {
 	in := a.in
 	switch name, isFile := strings.CutPrefix(arg, "@"); {
+	case arg == "":
+		return []byte("{}"), nil
+	case isStdin(arg):
 	case isFile:
 		f, err := os.Open(name)
 		if err != nil {
@@ -121,7 +177,7 @@ func (a *app) data(arg string) ([]byte, error) {
 		}
 		defer f.Close()
 		in = f
-	case arg != "-":
+	default:
 		return []byte(arg), nil
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxData+1))
@@ -148,6 +204,11 @@ func (a *app) call(ctx context.Context, t *target, p *prepared) error {
 		}
 		return err
 	}
+	return a.printResult(p, r)
+}
+
+// printResult prints what a call has come to.
+func (a *app) printResult(p *prepared, r *dynamic.Result) error {
 	a.problems(r.Problems())
 	if err := outcome(p.method, r); err != nil {
 		return err

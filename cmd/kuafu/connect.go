@@ -21,6 +21,9 @@ type target struct {
 	thrift      string
 	connections int
 	metadata    []string
+	security    security
+
+	hasTimeout bool // the user has set one
 }
 
 // flags adds the flags of the commands that may speak to any server.
@@ -28,13 +31,21 @@ func (t *target) flags(cmd *cobra.Command) {
 	t.nativeFlags(cmd)
 	cmd.Flags().StringVar(&t.thrift, "thrift", "", `speak to a stock Thrift server in this `+"`dialect`"+`: words of framed, unframed or header; binary or
 compact; nonstrict; multiplexed. Those left out are framed and binary`)
+	completeFlag(cmd, "thrift", "framed", "unframed", "header", "binary", "compact", "nonstrict", "multiplexed")
 }
 
 // nativeFlags adds those of every command that connects.
 func (t *target) nativeFlags(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&t.timeout, "timeout", 10*time.Second, "how long connecting, and then each call, may take")
 	cmd.Flags().StringArrayVarP(&t.metadata, "metadata", "m", nil, "send a `key=value` pair with each call; repeatable. Stock Thrift servers never see it")
+	t.security.flags(cmd)
 	t.connections = 1
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		defer t.security.close()
+		t.hasTimeout = cmd.Flags().Changed("timeout")
+		return t.explain(run(cmd, args))
+	}
 }
 
 // context returns ctx with what is to travel with each call.
@@ -53,10 +64,10 @@ func (t *target) context(ctx context.Context) (context.Context, error) {
 }
 
 // dial connects. service is the one that will be called, which multiplexed Thrift servers want to know.
-func (t *target) dial(ctx context.Context, service string) (*client.Client, error) {
-	address := t.address
-	if !strings.Contains(address, "://") {
-		address = "tcp://" + address
+func (a *app) dial(ctx context.Context, t *target, service string) (*client.Client, error) {
+	address, err := t.security.address(t.address)
+	if err != nil {
+		return nil, err
 	}
 	opts := []client.Option{client.WithConnections(t.connections), client.WithDialTimeout(t.timeout)}
 	if t.thrift != "" {
@@ -66,6 +77,11 @@ func (t *target) dial(ctx context.Context, service string) (*client.Client, erro
 		}
 		opts = append(opts, client.WithThrift(*dialect))
 	}
+	secured, err := t.security.options(ctx, a, address, t.thrift)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, secured...)
 	dialing, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	conn, err := client.Dial(dialing, address, opts...)
@@ -75,9 +91,6 @@ func (t *target) dial(ctx context.Context, service string) (*client.Client, erro
 		}
 		var failure *rpc.Error
 		if errors.As(err, &failure) {
-			if failure.Cause != nil { // the message also says when the client would try again, which it will not
-				failure = &rpc.Error{Code: failure.Code, Message: "connecting to " + address + ": " + failure.Cause.Error()}
-			}
 			return nil, connectionError{failure}
 		}
 		return nil, usageError{err} // of the address or the options

@@ -48,7 +48,7 @@ which every name is resolved; docs/idl-json.md describes it. With --idl the addr
 			if len(args) > 0 {
 				symbol = args[len(args)-1]
 			}
-			prog, err := describedProgram(ctx, &t, &s)
+			prog, err := a.describedProgram(ctx, &t, &s)
 			if err != nil {
 				return err
 			}
@@ -61,11 +61,11 @@ which every name is resolved; docs/idl-json.md describes it. With --idl the addr
 	return cmd
 }
 
-func describedProgram(ctx context.Context, t *target, s *source) (*schema.Program, error) {
+func (a *app) describedProgram(ctx context.Context, t *target, s *source) (*schema.Program, error) {
 	var conn *client.Client
 	if s.file == "" {
 		var err error
-		if conn, err = t.dial(ctx, "Reflection"); err != nil {
+		if conn, err = a.dial(ctx, t, "Reflection"); err != nil {
 			return nil, err
 		}
 		defer conn.Close()

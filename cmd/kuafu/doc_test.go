@@ -23,11 +23,14 @@ var (
 	shell   = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 )
 
-// TestDocumentation runs every command of the page, in its order and against one server. In console blocks the output
+// TestDocumentation runs every command of the page, in its order and against one server for each address. In console blocks the output
 // is compared, errors included; in sh blocks, whose output differs each time, the exit status must be 0.
 func TestDocumentation(t *testing.T) {
 	t.Chdir(root)
-	address := serve(t, sights)
+	t.Setenv(envUser, "")
+	hello := serve(t, sights)
+	streams, _ := serveStreams(t)
+	addresses := strings.NewReplacer("localhost:7000", hello, "localhost:7001", streams)
 	before, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +44,7 @@ func TestDocumentation(t *testing.T) {
 			t.Fatalf("%s: not this command", line)
 		}
 		for i := range words {
-			words[i] = strings.ReplaceAll(words[i], "localhost:7000", address)
+			words[i] = addresses.Replace(words[i])
 		}
 		status, stdout, stderr := kuafu(t, "", words[1:]...)
 		if echo {

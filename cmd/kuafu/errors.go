@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
@@ -27,6 +28,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 type connectionError struct{ error }
 
 func (e connectionError) Unwrap() error { return e.error }
+
+// nextAttempt is what a client's errors say that this command is not going to do.
+var nextAttempt = regexp.MustCompile(` \(next attempt in [^)]*\)`)
 
 // exception is a declared exception that a call ended with.
 type exception struct {
@@ -60,7 +64,7 @@ func exitOf(err error) int {
 // report prints an error to standard error, as JSON if the output is.
 func (a *app) report(err error) {
 	if a.output != "json" {
-		fmt.Fprintln(a.err, "kuafu:", err)
+		fmt.Fprintln(a.err, "kuafu:", nextAttempt.ReplaceAllString(err.Error(), ""))
 		return
 	}
 	var out struct {
@@ -73,9 +77,17 @@ func (a *app) report(err error) {
 	case errors.As(err, &thrown):
 		out.Exception = &jsonException{thrown.method, thrown.name, thrown.value}
 	case errors.As(err, &failure):
-		out.Error = &jsonError{failure.Code.String(), failure.Message, failure.Method, failure.Execution.String()}
+		out.Error = &jsonError{Code: failure.Code.String(), Method: failure.Method, Execution: failure.Execution.String()}
+		out.Error.Message = nextAttempt.ReplaceAllString(failure.Message, "")
 	default:
 		out.Error = &jsonError{Message: err.Error()}
+	}
+	var advised *hinted
+	if errors.As(err, &advised) && out.Error != nil {
+		if failure == nil {
+			out.Error.Message = advised.err.Error()
+		}
+		out.Error.Hint = advised.hint
 	}
 	a.printJSON(a.err, out)
 }
@@ -85,6 +97,7 @@ type jsonError struct {
 	Message   string `json:"message"`
 	Method    string `json:"method,omitempty"`
 	Execution string `json:"execution,omitempty"`
+	Hint      string `json:"hint,omitempty"` // what the user can do
 }
 
 type jsonException struct {

@@ -27,7 +27,7 @@ func (a *app) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			conn, err := t.dial(ctx, "Reflection")
+			conn, err := a.dial(ctx, &t, "Reflection")
 			if err != nil {
 				return err
 			}

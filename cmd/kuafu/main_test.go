@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func TestMistakes(t *testing.T) {
 		{"bench FULL Greeter.count -d {\"name\":\"X\"} -n 10 -c 2", exitFailed, "10 of 10 calls failed"},
 		{"list BARE", exitFailed, "the server has no reflection service"},
 		{"describe BARE", exitFailed, "give --idl"},
-		{"health BARE", exitFailed, "the server has no health service"},
+		{"health BARE", exitFailed, "the server has no health service with this method: register"},
 
 		{"call NOBODY Greeter.greet", exitConnection, "connection refused"},
 		{"list NOBODY", exitConnection, "connection refused"},
@@ -196,10 +197,20 @@ func TestManualPages(t *testing.T) {
 	if status, _, stderr := kuafu(t, "", "man", dir); status != 0 {
 		t.Fatal(stderr)
 	}
-	for _, name := range []string{"kuafu", "kuafu-call", "kuafu-list", "kuafu-describe", "kuafu-health", "kuafu-bench", "kuafu-man"} {
+	for _, name := range []string{"kuafu", "kuafu-call", "kuafu-list", "kuafu-describe", "kuafu-health", "kuafu-bench", "kuafu-man",
+		"kuafu-auth", "kuafu-auth-hash-secret"} {
 		text, err := os.ReadFile(filepath.Join(dir, name+".1"))
 		if err != nil || !strings.Contains(string(text), ".SH SYNOPSIS") {
 			t.Errorf("%s: %v", name, err)
+		}
+		if !slices.Contains([]string{"kuafu-call", "kuafu-list", "kuafu-describe", "kuafu-health", "kuafu-bench"}, name) {
+			continue
+		}
+		plain := strings.ReplaceAll(string(text), `\-`, "-")
+		for _, flag := range []string{"tls", "ca", "cert", "key", "server-name", "user", "password-file", "metadata", "timeout"} {
+			if !strings.Contains(plain, "--"+flag) {
+				t.Errorf("%s does not mention --%s", name, flag)
+			}
 		}
 	}
 }
@@ -208,6 +219,17 @@ func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if status, stdout, stderr := kuafu(t, "", "completion", shell); status != 0 || !strings.Contains(stdout, "kuafu") {
 			t.Errorf("%s: exit status %d, %s", shell, status, stderr)
+		}
+	}
+	// What the scripts of shells ask.
+	for _, test := range [][]string{ // the last is what must be offered
+		{"call", "--pass", "--password-file"}, {"health", "--", "--watch"}, {"describe", "--server", "--server-name"},
+		{"call", "--thrift", "", "compact"}, {"list", "-o", "", "json"}, {"auth", "", "hash-secret"}, {"bench", "--ca", "", ":8"},
+	} {
+		words, want := test[:len(test)-1], test[len(test)-1]
+		status, stdout, _ := kuafu(t, "", append([]string{"__complete"}, words...)...)
+		if status != 0 || !strings.Contains(stdout, want) {
+			t.Errorf("%q offers\n%s, which lacks %s", words, stdout, want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Call, describe and measure services",
 		Long: `kuafu calls, describes and measures services from the command line.
 
-An ADDRESS is host:port, tcp://host:port or unix:///path. What a service looks like comes from the server's
+An ADDRESS is host:port, tcp://host:port, tls://host:port or unix:///path. What a service looks like comes from the server's
 reflection service, or from an IDL file given with --idl, which works with any server, stock Apache Thrift ones too.
 
 Exit status: 0 all went well; 1 a call failed, or a server is not healthy; 2 the command line or the data on it is
@@ -62,7 +62,9 @@ wrong; 3 there is no connection.`,
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "table", "`form` of the output: table or json")
-	root.AddCommand(a.callCommand(), a.listCommand(), a.describeCommand(), a.healthCommand(), a.benchCommand(), manCommand())
+	completeFlag(root, "output", "table", "json")
+	root.AddCommand(a.callCommand(), a.listCommand(), a.describeCommand(), a.healthCommand(), a.benchCommand(),
+		a.authCommand(), manCommand())
 	return root
 }
 
@@ -75,8 +77,8 @@ func version() string {
 	return info.Main.Version
 }
 
-// isTerminal reports whether somebody watches w.
-func isTerminal(w io.Writer) bool {
+// isTerminal reports whether somebody watches w, or types what it says.
+func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
@@ -102,12 +104,10 @@ func (a *app) problems(list []string) {
 	}
 }
 
-// hint adds what the user can do to an error.
-func hint(err error, text string) error {
-	if exitOf(err) == exitUsage {
-		return usageError{fmt.Errorf("%w; %s", err, text)}
-	}
-	return fmt.Errorf("%w; %s", err, text)
+// completeFlag makes shells offer the values of a flag.
+func completeFlag(cmd *cobra.Command, name string, values ...string) {
+	// It fails only where there is no such flag.
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
 var errInterrupted = errors.New("interrupted")

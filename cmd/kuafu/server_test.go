@@ -66,7 +66,13 @@ func (c *concierge) Farewell(_ context.Context, name string) error {
 // serve runs a greeter, and more services, until the test ends, and returns its address.
 func serve(t *testing.T, more func(*server.Server) []*rpc.Service) string {
 	t.Helper()
-	srv := server.New()
+	return serveAt(t, "tcp://127.0.0.1:0", more)
+}
+
+// serveAt is serve for any address and any server.
+func serveAt(t *testing.T, address string, more func(*server.Server) []*rpc.Service, opts ...server.Option) string {
+	t.Helper()
+	srv := server.New(opts...)
 	services := []*rpc.Service{greeter.NewGreeterService(&concierge{seen: make(map[string]int64)})}
 	if more != nil {
 		services = append(services, more(srv)...)
@@ -74,7 +80,7 @@ func serve(t *testing.T, more func(*server.Server) []*rpc.Service) string {
 	if err := srv.Register(services...); err != nil {
 		t.Fatal(err)
 	}
-	address, err := srv.Listen("tcp://127.0.0.1:0")
+	address, err := srv.Listen(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +90,7 @@ func serve(t *testing.T, more func(*server.Server) []*rpc.Service) string {
 		srv.Close()
 		<-served
 	})
-	return strings.TrimPrefix(address, "tcp://")
+	return strings.TrimPrefix(strings.TrimPrefix(address, "tcp://"), "tls://")
 }
 
 // sights are the services that let others look into a server.

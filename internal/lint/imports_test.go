@@ -55,7 +55,7 @@ var outside = map[string][]string{
 	"github.com/panjf2000/gnet/v2":        {"runtime/listener"},
 	"github.com/golang/snappy":            {"runtime/compress", "runtime/wire/thrift"},
 	"github.com/alecthomas/participle/v2": {"idl"},
-	"golang.org/x/sys":                    {"runtime/listener", "runtime/client"},
+	"golang.org/x/sys":                    {"runtime/listener", "runtime/client", "cmd/kuafu"},
 	"github.com/google/go-cmp":            {}, // tests only
 	"github.com/spf13/cobra":              {"cmd/kuafu"},
 }

@@ -1,0 +1,6 @@
+//go:build !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
+
+package main
+
+// hideInput fails: this system's terminals are unknown.
+func hideInput(int) (restore func(), err error) { return nil, errNoTerminal }
