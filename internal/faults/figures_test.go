@@ -16,6 +16,8 @@ func TestFigures(t *testing.T) {
 	t.Run("Fairness", figuresOfFairness)
 	t.Run("Flood", figuresOfFlood)
 	t.Run("SlowReaders", figuresOfSlowReaders)
+	t.Run("Bulk", figuresOfBulk)
+	t.Run("Unread", figuresOfUnread)
 }
 
 func figuresOfFairness(t *testing.T) {

@@ -95,6 +95,9 @@ var (
 
 	pour = streamMethod("pour", rpc.StreamResult) // sends messages without end
 	soak = streamMethod("soak", rpc.StreamArgs)   // receives them
+
+	mirror = streamMethod("mirror", rpc.StreamBoth) // sends messages back
+	ignore = streamMethod("ignore", rpc.StreamArgs) // receives nothing
 )
 
 // workshop implements the methods.
@@ -127,7 +130,9 @@ func (w *workshop) service() *rpc.Service {
 			},
 		})
 	}
-	for m, open := range map[*rpc.Method]func(context.Context, *order, rpc.Stream) error{pour: w.pour, soak: w.soak} {
+	for m, open := range map[*rpc.Method]func(context.Context, *order, rpc.Stream) error{
+		pour: w.pour, soak: w.soak, mirror: w.mirror, ignore: w.ignore,
+	} {
 		s.Handlers = append(s.Handlers, rpc.Handler{
 			Method:  m,
 			NewArgs: func() codec.Decodable { return new(order) },
@@ -154,12 +159,33 @@ func (w *workshop) pour(ctx context.Context, o *order, s rpc.Stream) error {
 
 func (w *workshop) soak(ctx context.Context, _ *order, s rpc.Stream) error {
 	for {
-		if _, err := s.RecvBytes(ctx); err == io.EOF {
+		b, err := s.RecvBytes(ctx)
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		rpc.Recycle(b)
+	}
+}
+
+func (w *workshop) mirror(ctx context.Context, _ *order, s rpc.Stream) error {
+	for {
+		b, err := s.RecvBytes(ctx)
+		if err == nil {
+			err = s.SendBytes(ctx, b)
+		}
+		if err == io.EOF {
 			return nil
 		} else if err != nil {
 			return err
 		}
 	}
+}
+
+func (w *workshop) ignore(ctx context.Context, _ *order, _ rpc.Stream) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (w *workshop) run(ctx context.Context, m *rpc.Method, o *order) (codec.Encodable, error) {

@@ -88,8 +88,9 @@ type Config struct {
 	// wire.MinWindow; default 258 KiB. It is what a call may have to wait behind.
 	ConnWindow int
 
-	// StreamMemory bounds what the streams of one connection may hold of what clients have sent, in bytes; default 64 MiB.
-	// A stream that clients send on needs 64 KiB at least, or its call is refused with ResourceExhausted.
+	// StreamMemory bounds what the streams of one connection may hold of what clients have sent, in bytes; default 128 MiB.
+	// A stream that clients send on needs 64 KiB at least, or its call is refused with ResourceExhausted. Half of it is kept for
+	// that; larger windows come out of the other half.
 	StreamMemory int
 
 	// Memory bounds the same for all connections together; default 512 MiB.
@@ -123,7 +124,7 @@ const (
 	defaultMaxCalls          = 4096
 	defaultMaxCancels        = 200
 	defaultMaxCallBytes      = 64 << 20
-	defaultStreamMemory      = 64 << 20
+	defaultStreamMemory      = 128 << 20
 	defaultMemory            = 512 << 20
 	defaultFirstFrameTimeout = 10 * time.Second
 	defaultFrameTimeout      = 30 * time.Second

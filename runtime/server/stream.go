@@ -12,9 +12,9 @@ func WithMaxStreams(perConn, all int) Option {
 }
 
 // WithStreamMemory bounds what the server may hold of messages that clients have sent on streams and handlers have not
-// received, in bytes: for the streams of one connection, default 64 MiB, and of all, default 512 MiB. A stream that
-// clients send on sets 64 KiB aside at least, 256 KiB if there is enough; where there is none left, its call is refused with
-// rpc.ResourceExhausted. 0 stands for the default.
+// received, in bytes: for the streams of one connection, default 128 MiB, and of all, default 512 MiB. A stream that
+// clients send on sets 64 KiB aside at least, and more while half of the connection's is free; where there is none left, its
+// call is refused with rpc.ResourceExhausted. 0 stands for the default.
 func WithStreamMemory(perConn, all int) Option {
 	return optionFunc(func(o *options) {
 		o.reader.StreamMemory, o.reader.Memory = perConn, nil

@@ -136,7 +136,7 @@ func (m *Mux) Open(o Options) (*Stream, error) {
 	s := &Stream{mux: m, options: o, memory: flow.NewReservation(m.config.Memory)}
 	if o.Receives {
 		window := m.config.Window
-		if !s.memory.Grow(window) {
+		if !m.spare(window) || !s.memory.Grow(window) {
 			if window = m.floor; !s.memory.Grow(window) {
 				return nil, &rpc.Error{Code: rpc.ResourceExhausted, Message: "no memory for another stream", Execution: rpc.NotExecuted}
 			}
@@ -157,6 +157,16 @@ func (m *Mux) Open(o Options) (*Stream, error) {
 	}
 	m.n++
 	return s, nil
+}
+
+// spare reports whether n bytes may be reserved that nobody has to have: those who come early and read fast must leave the
+// smallest window for every stream that may still be opened. Half of the memory is kept for that at most, or where there
+// is little of it no message could ever be larger than a window.
+func (m *Mux) spare(n uint64) bool {
+	b := m.config.Memory
+	kept := min(uint64(max(m.config.MaxStreams-m.n, 0))*m.floor, b.Limit()/2)
+	used := b.Used()
+	return used+kept <= b.Limit() && n <= b.Limit()-used-kept
 }
 
 // Start gives a stream from Open its id. A client does it when the Call has been queued.

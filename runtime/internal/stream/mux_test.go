@@ -46,15 +46,16 @@ func TestGrowth(t *testing.T) {
 	if got := run(flow.NewBudget(nil, 1<<30), false); got != DefaultWindow {
 		t.Errorf("without a reader it becomes %d", got)
 	}
-	if got := run(flow.NewBudget(nil, 1<<20), true); got != 2*DefaultWindow { // the client has a window of it too
+	if got := run(flow.NewBudget(nil, 2<<20), true); got != 2*DefaultWindow { // the client has a window of it too
 		t.Errorf("with little memory it becomes %d", got)
 	}
 }
 
 // Under pressure a stream gets the least window, and then none.
 func TestOpenWithoutMemory(t *testing.T) {
-	m := NewMux(Config{Memory: flow.NewBudget(nil, DefaultWindow+wire.MinWindow)}, 1<<20)
-	for i, want := range []uint64{DefaultWindow, wire.MinWindow, 0} {
+	m := NewMux(Config{Memory: flow.NewBudget(nil, 2*DefaultWindow+2*wire.MinWindow)}, 1<<20)
+	const floor = wire.MinWindow
+	for i, want := range []uint64{DefaultWindow, floor, floor, floor, floor, floor, floor, 0} { // half is kept for many
 		s, err := m.Open(Options{Receives: true})
 		if want == 0 {
 			var e *rpc.Error
@@ -211,5 +212,40 @@ func TestControlFloods(t *testing.T) {
 		return err
 	}) {
 		t.Error("streams that have to be reset for ever")
+	}
+}
+
+// However greedy those are who come first, there is a smallest window for every stream that may be opened.
+func TestEveryStreamHasAWindow(t *testing.T) {
+	const streams = 100
+	memory := flow.NewBudget(nil, 2*streams*wire.MinWindow)
+	p := newPair(t, Config{ConnWindow: 16 << 20})
+	p.server.config.Memory, p.server.config.MaxStreams = memory, streams
+	p.client.config.Memory, p.client.config.MaxStreams = nil, streams
+	for id := uint64(1); id <= streams; id++ {
+		c, s := p.open(id)
+		if id > 2 {
+			continue
+		}
+		for range 1000 { // a long way, and a fast reader
+			if c.Pending() == 0 {
+				send(t, c, strings.Repeat("x", 100<<10))
+			}
+			f, ok := p.client.Next()
+			if !ok {
+				p.move(p.server, p.client)
+				continue
+			}
+			put(t, p.server, f)
+			for _, err := s.Recv(); err == nil; {
+				_, err = s.Recv()
+			}
+		}
+		if s.received.Window() <= DefaultWindow {
+			t.Errorf("the window of stream %d is %d", id, s.received.Window())
+		}
+	}
+	if used := memory.Used(); used > memory.Limit() {
+		t.Errorf("%d bytes are reserved of %d", used, memory.Limit())
 	}
 }

@@ -122,7 +122,7 @@ func (s *Stream) grow(backlog uint64) {
 		return
 	}
 	larger := min(2*w, s.mux.config.MaxWindow)
-	if s.memory.Grow(larger - w) {
+	if s.mux.spare(larger-w) && s.memory.Grow(larger-w) {
 		s.received.Resize(larger)
 		s.grown = consumed
 		s.announce()
