@@ -117,7 +117,7 @@ func (c *Client) rest(k *call, pause time.Duration) *rpc.Error {
 
 // attempt sends k once and waits for its end.
 func (c *Client) attempt(k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
-	if c.config.hedging != nil && k.retry == rpc.RetryIdempotent && !k.method.Oneway {
+	if c.hedges(k.method) {
 		return c.hedge(k, args, result)
 	}
 	k.leader = true
@@ -149,6 +149,9 @@ func (c *Client) judge(k *call, err *rpc.Error) {
 // begin sends k on some connection. One that turns out to take no more calls, before it had this one, is not an attempt.
 func (c *Client) begin(k *call, args codec.Encodable) (*conn, *rpc.Error) {
 	p := &k.bounds
+	if k.async != nil {
+		defer k.async.done()
+	}
 	for {
 		k.picked = false
 		if p.ctx.Err() != nil {
@@ -158,12 +161,12 @@ func (c *Client) begin(k *call, args codec.Encodable) (*conn, *rpc.Error) {
 		if err != nil {
 			return nil, err
 		}
-		k.picked = true
+		k.picked, k.conn = true, cn // before it can end
 		err = cn.proto.send(cn, k, args)
 		if err == nil {
-			k.conn = cn
 			return cn, nil
 		}
+		k.conn = nil
 		if err.Code != rpc.Unavailable || !cn.gone.Load() {
 			return nil, err
 		}

@@ -34,6 +34,7 @@ type call struct {
 	pin        *server       // the only one that may get the call, if not nil
 	leader     bool          // the caller will wait with conn.wait, so it may read its reply itself
 	leading    bool          // it has to: the call has the helm
+	async      *async        // to be told when the arguments have been queued; nil if nobody waits for that
 	unwritten  bool          // the call was abandoned while it was still in the outgoing queue
 
 	id uint64 // set when the frame is appended
@@ -59,18 +60,26 @@ type reply struct {
 func (c *call) forget() {
 	c.method, c.bounds, c.reply, c.err = nil, patience{}, reply{}, nil
 	c.native = wire.CallOptions{}
-	c.sink, c.server, c.conn, c.avoid, c.pin, c.leader, c.unwritten = nil, nil, nil, nil, nil, false, false
+	c.sink, c.server, c.conn, c.avoid, c.pin, c.async = nil, nil, nil, nil, nil, nil
+	c.leader, c.unwritten = false, false
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil
 	}
 }
 
+// follow makes c, which is new, continue the call that first was an attempt at.
+func (c *call) follow(first *call) {
+	c.method, c.bounds, c.native, c.reply = first.method, first.bounds, first.native, first.reply
+	c.retry, c.ticket, c.sink = first.retry, first.ticket, first.sink
+	c.server, c.conn, c.generation, c.picked = first.server, first.conn, first.generation, first.picked
+}
+
 // end tells the waiter. reply or err have been set.
 func (c *call) end() {
 	switch {
 	case c.owner != nil:
-		c.owner.end()
+		c.owner.settle()
 		return
 	case c.stream != nil:
 		c.stream.replied()

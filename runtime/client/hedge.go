@@ -77,6 +77,11 @@ type extra struct {
 	err  *rpc.Error // if nil, there is a reply
 }
 
+// hedges reports whether calls of m may be hedged.
+func (c *Client) hedges(m *rpc.Method) bool {
+	return c.config.hedging != nil && m.Retry == rpc.RetryIdempotent && !m.Oneway
+}
+
 // hedge is attempt for a call that may be hedged.
 func (c *Client) hedge(k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
 	delay, ok := c.delay(k.method)

@@ -6,21 +6,24 @@ import (
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
 
 // pending is a call of Client.Go. Users hold it for as long as they like, so it is never reused.
 type pending struct {
 	client *Client
-	call   call
-	conn   *conn // nil if the call was not sent, or went through interceptors
+	call   call  // the first attempt
+	conn   *conn // nil if it was not sent, or went through interceptors
+	args   *body // nil if there will be no other attempt
 	result codec.Decodable
 	cancel context.CancelFunc // ends the context of call.bounds where that is our own; else nil
 
-	decode sync.Once // fills result and sets outcome
-	err    error     // the outcome
+	decode  sync.Once // fills result and sets outcome
+	decoded bool      // they are: another attempt has done it. Set before over
+	err     error     // the outcome
 
 	mu   sync.Mutex
-	over bool          // call.reply and call.err are final
+	over bool          // call.reply and call.err are final, or decoded is set
 	stop func() bool   // ends the watch on the context
 	done chan struct{} // made by the first Done
 }
@@ -28,21 +31,27 @@ type pending struct {
 var _ rpc.Pending = (*pending)(nil)
 
 // Go implements rpc.Caller. It waits, within ctx, where Call would before it has sent the call: for a connection that
-// is being made, and for room in the outgoing queue. Once sent, a call is not sent again, because its arguments belong
-// to the caller by then: there are no retries, and no hedging.
+// is being made, and for room in the outgoing queue. What holds for Call about sending again holds here too. The client keeps
+// a copy of the encoded arguments, as long as the call runs, unless the method's retry is "never".
 func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) rpc.Pending {
-	if c.handle != nil {
+	if c.handle != nil || c.hedges(m) {
 		return c.goThrough(ctx, m, args, result)
 	}
 	p := &pending{client: c, result: result}
 	k := &p.call
 	k.owner, k.bounds = p, c.patience(ctx, m)
 	if err := c.prepare(k, m); err != nil {
-		k.fail(callError(err, m))
+		k.err = callError(err, m)
+		p.end()
 		return p
 	}
 	if k.bounds.timeout > 0 {
 		k.bounds.ctx, p.cancel = context.WithDeadline(ctx, k.bounds.deadline)
+	}
+	if m.Retry != rpc.RetryNever {
+		if p.args = newBody(c.encoding(), args); p.args != nil {
+			args = p.args
+		}
 	}
 
 	scratch := c.calls.Get().(*call)
@@ -63,6 +72,59 @@ func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, re
 	return p
 }
 
+// encoding returns how arguments are encoded.
+func (c *Client) encoding() codec.Encoding {
+	if t := c.config.thrift; t != nil {
+		return t.Encoding
+	}
+	return c.config.encoding
+}
+
+// settle is called when the first attempt has ended. Who calls it must not be kept waiting.
+func (p *pending) settle() {
+	k := &p.call
+	switch f := (failure{retry: k.retry}); {
+	case p.args == nil, k.err == nil && k.reply.header.Kind != wire.KindError:
+		p.end()
+		return
+	case k.err != nil:
+		f.code, f.execution, f.remote, f.advice = k.err.Code, k.err.Execution, k.err.Remote, k.err.Advice
+		if !f.passing() || !f.safe() {
+			p.end()
+			return
+		}
+	}
+	go p.again()
+}
+
+// again makes further attempts, if the rules allow it.
+func (p *pending) again() {
+	c, k := p.client, p.client.calls.Get().(*call)
+	m := p.call.method
+	p.err, p.decoded = unfinished(m), true
+	defer p.end()
+	defer func() {
+		if x := recover(); x != nil {
+			p.err = panicked(m, x)
+		}
+	}()
+	k.follow(&p.call)
+	err := p.call.err
+	if err == nil {
+		err = k.conn.finish(k, p.result)
+	}
+	if k.conn != nil {
+		c.judge(k, err)
+	}
+	if err != nil {
+		err = c.retry(k, err, p.args, p.result)
+	}
+	if p.err = nil; err != nil {
+		p.err = err
+	}
+	c.release(k)
+}
+
 // async is how a call inside interceptors tells Go that it has been sent.
 type async struct {
 	once sync.Once
@@ -75,18 +137,22 @@ func (a *async) done() { a.once.Do(func() { close(a.sent) }) }
 
 // asyncFrom returns what Go has put into ctx; nil if the call is a plain one.
 func (c *Client) asyncFrom(ctx context.Context) *async {
-	if c.handle == nil {
+	if c.handle == nil && c.config.hedging == nil {
 		return nil // Go puts nothing there
 	}
 	a, _ := ctx.Value(asyncKey{}).(*async)
 	return a
 }
 
-// goThrough is Go with interceptors, which are synchronous: they get a goroutine, which ends when the call does.
+// goThrough is Go with interceptors or hedging, which are synchronous: they get a goroutine, which ends when the call does.
 func (c *Client) goThrough(ctx context.Context, m *rpc.Method, args codec.Encodable, result codec.Decodable) rpc.Pending {
 	p := &pending{client: c}
 	p.call.method = m
 	a := &async{sent: make(chan struct{})}
+	handle := c.handle
+	if handle == nil {
+		handle = c.call
+	}
 	go func() {
 		defer a.done()
 		defer p.end()
@@ -97,32 +163,27 @@ func (c *Client) goThrough(ctx context.Context, m *rpc.Method, args codec.Encoda
 					p.err = panicked(m, v)
 				}
 			}()
-			p.err = c.handle(context.WithValue(ctx, asyncKey{}, a), m, args, result)
+			p.err = handle(context.WithValue(ctx, asyncKey{}, a), m, args, result)
 		})
 	}()
 	<-a.sent
 	return p
 }
 
-// once makes an asynchronous call inside interceptors.
+// once is do for an asynchronous call inside interceptors.
 func (c *Client) once(k *call, a *async, args codec.Encodable, result codec.Decodable) *rpc.Error {
 	select {
 	case <-a.sent: // an interceptor that calls next a second time; args may be the caller's by now
 		return &rpc.Error{Code: rpc.FailedPrecondition, Method: k.method.FullName, Execution: rpc.NotExecuted, Message: "an asynchronous call cannot be sent twice"}
 	default:
 	}
-	cn, err := c.begin(k, args)
-	if err == nil {
-		a.done()
-		if k.method.Oneway {
-			return nil
-		}
-		if err = cn.wait(k); err == nil {
-			err = cn.finish(k, result)
-		}
+	k.async = a
+	b := newBody(c.encoding(), args)
+	if b == nil {
+		return c.do(k, args, result) // which says why
 	}
-	c.learn(k, err)
-	return err
+	defer b.release()
+	return c.do(k, b, result)
 }
 
 // learn takes note of how a call ended that will not be sent again.
@@ -158,8 +219,12 @@ func (p *pending) watch() {
 	}
 }
 
-// end is called once, when call.reply or call.err has been set or neither is to come.
+// end is called once, when there is nothing more to come.
 func (p *pending) end() {
+	if p.args != nil {
+		p.args.release()
+		p.args = nil
+	}
 	p.mu.Lock()
 	p.over = true
 	stop, done := p.stop, p.done
@@ -206,6 +271,9 @@ func (p *pending) Wait(ctx context.Context) error {
 		}
 	}
 	p.decode.Do(func() {
+		if p.decoded {
+			return
+		}
 		p.err = unfinished(p.call.method) // for those who come after a panic
 		err := p.call.err
 		if err == nil && !p.call.method.Oneway {

@@ -66,6 +66,13 @@ func (e *Encoder) failf(kind Kind, format string, args ...any) {
 	}
 }
 
+// Raw writes a value, as a rule a struct, that another Encoder has encoded in the same encoding. It copies b.
+func (e *Encoder) Raw(b []byte) {
+	if e.mode != modeFailed {
+		e.buf = append(e.buf, b...)
+	}
+}
+
 // BeginStruct opens a struct. The result is for EndStruct.
 func (e *Encoder) BeginStruct() (outer int16) {
 	outer = e.last
