@@ -342,7 +342,8 @@ func (w *witness) check() {
 	}
 	slices.Sort(w.took)
 	median, worst := w.took[len(w.took)/2], w.took[len(w.took)-1]
-	if median > 200*time.Millisecond || worst > 5*time.Second {
+	few := len(w.took) < 10 // too few for a median to say much
+	if median > 200*time.Millisecond && !few || worst > 5*time.Second {
 		w.t.Errorf("the witness made %d calls: median %v, worst %v", len(w.took), median, worst)
 	}
 }

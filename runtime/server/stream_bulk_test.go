@@ -181,10 +181,9 @@ func exchange(ctx context.Context, c *client.Client, messages int) error {
 // TestSendAhead: handlers get two messages of 64 KiB ahead of a client that grants nothing, as long as the streams of the
 // connection together do not hold too many; after that Send waits.
 func TestSendAhead(t *testing.T) {
-	h, _ := startStreams(t)
 	ahead := make(chan int)
 	try := &rpc.Method{Service: "Ahead", Name: "try", FullName: "Ahead.try", Stream: rpc.StreamResult}
-	err := h.srv.Register(&rpc.Service{Name: "Ahead", Handlers: []rpc.Handler{{
+	h, _ := startStreamsAnd(t, &rpc.Service{Name: "Ahead", Handlers: []rpc.Handler{{
 		Method: try, NewArgs: func() codec.Decodable { return new(number) },
 		Open: func(ctx context.Context, _ codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 			for n := 0; ; n++ {
@@ -202,9 +201,6 @@ func TestSendAhead(t *testing.T) {
 			}
 		},
 	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := h.rawStreams(t)
 	for i, want := range []int{2, 2, 2, 2, 0, 0} {
 		r.send(r.call(nil, uint64(i)+1, try.FullName, &number{}, &wire.CallOptions{Stream: true}))

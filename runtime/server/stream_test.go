@@ -107,11 +107,21 @@ func (s *streamer) Ping(_ context.Context, text string) (string, error) { return
 // startStreams runs a server of Streams until the test ends.
 func startStreams(t testing.TB, opts ...server.Option) (*host, *streamer) {
 	t.Helper()
+	return startStreamsAnd(t, nil, opts...)
+}
+
+// startStreamsAnd is startStreams for a server that offers another service, too, if it is not nil.
+func startStreamsAnd(t testing.TB, other *rpc.Service, opts ...server.Option) (*host, *streamer) {
+	t.Helper()
 	noLeaks(t)
 	h := &host{t: t, log: newLogbook(), served: make(chan error, 1)}
 	impl := &streamer{held: make(chan string, 10_000), ended: make(chan error, 10_000)}
 	h.srv = server.New(append([]server.Option{server.WithLogger(slog.New(h.log))}, opts...)...)
-	if err := h.srv.Register(streamtest.NewStreamsService(impl)); err != nil {
+	services := []*rpc.Service{streamtest.NewStreamsService(impl)}
+	if other != nil {
+		services = append(services, other)
+	}
+	if err := h.srv.Register(services...); err != nil {
 		t.Fatal(err)
 	}
 	h.tcp = h.listen("tcp://127.0.0.1:0")
