@@ -29,7 +29,7 @@ type Conn struct {
 	fd   int
 
 	// Shared.
-	wake    atomic.Int32                 // a wakeState
+	state   atomic.Int32                 // a writeState
 	armed   atomic.Bool                  // the watcher will post the connection when the socket has room
 	request atomic.Pointer[closeRequest] // of the first Close or Abort; an Abort replaces a Close
 
@@ -40,7 +40,8 @@ type Conn struct {
 	// Owned by the loop.
 	session  Session
 	output   Output
-	out      outgoing
+	mine     bool          // the loop has claimed the output
+	released chan struct{} // made when the connection ends; closed by the goroutine that has the output claimed then
 	reason   error         // why the connection is closing or has closed
 	deadline time.Duration // of closing, on the Listener's clock
 	look     time.Duration // when to look next whether lingering may end
@@ -49,6 +50,9 @@ type Conn struct {
 	halfShut bool          // all output is out, and the peer was told: lingering
 	heard    bool          // input came since the last look
 	closed   bool
+
+	// Owned by whoever has claimed the output; see writeState.
+	out outgoing
 }
 
 // closeRequest is what Close and Abort hand to the loop.
@@ -57,44 +61,8 @@ type closeRequest struct {
 	abort  bool
 }
 
-// wakeState says who will call Output.Next.
-type wakeState = int32
-
-const (
-	wakeIdle    wakeState = iota // nobody: the next Wake posts the connection to its loop
-	wakePosted                   // the loop will, soon: it has been posted
-	wakeFeeding                  // the loop is inside Feed
-	wakeFed                      // the loop is inside Feed, which or during which somebody called Wake: the loop will after Feed
-	wakeNever                    // the connection has ended
-)
-
 // Peer returns the other end. It does not change.
 func (c *Conn) Peer() *rpc.Peer { return &c.peer }
-
-// Wake asks that Output.Next be called soon, on the loop. Call it after the bytes are there to be found. It costs an
-// atomic load if that has been asked for already. During Feed it costs no trip through the loop: Next is called right
-// after.
-func (c *Conn) Wake() {
-	if c.link != nil {
-		c.link.wake()
-		return
-	}
-	for {
-		switch c.wake.Load() {
-		case wakeIdle:
-			if c.wake.CompareAndSwap(wakeIdle, wakePosted) {
-				c.loop.post(c)
-				return
-			}
-		case wakeFeeding:
-			if c.wake.CompareAndSwap(wakeFeeding, wakeFed) {
-				return
-			}
-		default:
-			return
-		}
-	}
-}
 
 // Close ends the connection after its pending output was sent, or Options.CloseGrace has passed. Input that arrives
 // meanwhile is discarded. The first reason given is the one that counts; nil stands for ErrClosed.
@@ -149,13 +117,13 @@ func (c *Conn) feed(b []byte) {
 		return
 	}
 	defer c.guard()
-	posted := c.wake.Swap(wakeFeeding) == wakePosted
+	due := c.ownForFeed()
 	err := c.session.Feed(b)
-	fed := c.wake.Swap(wakeIdle) == wakeFed
 	switch {
 	case err != nil:
 		c.beginClose(err)
-	case posted || fed:
+	case !c.mine: // whoever is writing has the mark that Feed left
+	case due || !c.disown():
 		c.flush()
 	}
 }
@@ -166,7 +134,6 @@ func (c *Conn) serve() {
 		return
 	}
 	defer c.guard()
-	c.wake.CompareAndSwap(wakePosted, wakeIdle) // before Next, so that a Wake after it posts again
 	if r := c.request.Load(); r != nil {
 		if r.abort {
 			c.abort(r.reason)
@@ -233,7 +200,7 @@ func (c *Conn) drained() {
 		c.end(c.reason)
 		return
 	}
-	c.halfShut = true
+	c.halfShut = true // and the output stays the loop's
 	c.look = c.l.now() + lingerStep
 	c.postAfter(lingerStep)
 }
@@ -283,6 +250,7 @@ func (c *Conn) finish(err error) {
 	if c.closed {
 		return
 	}
+	c.ownForGood()
 	if c.reason == nil {
 		switch {
 		case err == nil:
@@ -295,7 +263,6 @@ func (c *Conn) finish(err error) {
 		}
 	}
 	c.closed = true
-	c.wake.Store(wakeNever)
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -312,8 +279,8 @@ func (c *Conn) finish(err error) {
 // connection at once, so there is no second chance.
 func (c *Conn) lastFlush() {
 	defer c.guardEnding()
-	if c.output != nil {
-		c.flush()
+	if c.output != nil && !c.halfShut {
+		c.drain(false)
 	}
 }
 

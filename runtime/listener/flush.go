@@ -1,6 +1,8 @@
 package listener
 
 import (
+	"errors"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,35 +14,42 @@ type outgoing struct {
 	first    int           // bufs before it are written
 	offset   int           // into bufs[first]
 	waiting  bool          // the watcher will post the connection when the socket has room
+	failed   syscall.Errno // of a write; the loop ends the connection with it
 	progress time.Duration // when the kernel last took a byte, the peer did, or waiting began; on the Listener's clock
 	unread   int           // what the kernel had for the peer when that was last looked at, -1 if it will not say
 }
 
-// maxVector is how many buffers one writev takes (IOV_MAX).
-const maxVector = 1024
+// maxVector is how many buffers one writev takes.
+const maxVector = 16
 
-// flush writes what the output has until the socket is full, and arranges to be called again if it is. It writes to the
-// socket itself, from the output's own buffers, and not through gnet: gnet would copy what does not fit, without bound
-// and without saying when it has gone.
-func (c *Conn) flush() {
-	if c.closed || c.halfShut || c.armed.Load() {
-		return
+// outcome is how a drain has ended.
+type outcome int
+
+const (
+	outEmpty  outcome = iota // all is written
+	outMore                  // the window is used up
+	outMarked                // there is a mark; only drainAside looks
+	outFull                  // the socket is full
+	outFailed                // outgoing.failed says why, or it was a panic
+)
+
+// drain writes what the output has until the socket is full or others should have a turn; the caller has the output claimed.
+// Aside, which is outside of the loop, it also stops at marks. It writes to the socket itself, from the output's own
+// buffers, and not through gnet: gnet would copy what does not fit, without bound and without saying when it has gone.
+func (c *Conn) drain(aside bool) outcome {
+	if c.out.failed != 0 {
+		return outFailed
 	}
 	for budget := c.l.opts.Window; ; {
 		if c.out.bufs == nil {
 			bufs := c.output.Next(c.l.opts.Window)
 			if len(bufs) == 0 {
-				c.out.waiting = false
-				if c.closing {
-					c.drained()
-				}
-				return
+				return outEmpty
 			}
 			c.out.bufs, c.out.first, c.out.offset = bufs, 0, 0
 		}
-		if budget <= 0 { // let others have a turn; the watcher comes back at once if there is room
-			c.await(true)
-			return
+		if budget <= 0 {
+			return outMore
 		}
 		n, err := c.write()
 		budget -= n
@@ -49,13 +58,57 @@ func (c *Conn) flush() {
 			if c.advance(n) {
 				c.out.bufs = nil
 				c.output.Written()
+				if aside && c.state.Load() != writeBusy {
+					return outMarked
+				}
 			}
 		case unix.EAGAIN:
-			c.await(false)
-			return
+			return outFull
 		case unix.EINTR:
 		default:
-			c.end(wrapErrno("write", err))
+			c.out.failed = errnoOf(err)
+			return outFailed
+		}
+	}
+}
+
+// errnoOf returns the number in a system call's error.
+func errnoOf(err error) (n syscall.Errno) {
+	if !errors.As(err, &n) {
+		n = syscall.EIO
+	}
+	return n
+}
+
+// flush drains on the loop, and arranges to be called again if something is left.
+func (c *Conn) flush() {
+	if c.closed || c.halfShut || !c.own() {
+		return
+	}
+	for {
+		if c.armed.Load() {
+			c.keep()
+			return
+		}
+		switch c.drain(false) {
+		case outEmpty:
+			c.out.waiting = false
+			if c.closing {
+				c.drained()
+				return
+			}
+			if c.disown() {
+				return
+			}
+			c.state.Store(writeBusy) // before Next finds what the mark is about
+		case outMore: // the watcher comes back at once if there is room
+			c.await(true)
+			return
+		case outFull:
+			c.await(false)
+			return
+		case outFailed:
+			c.end(wrapErrno("write", c.out.failed))
 			return
 		}
 	}
@@ -72,11 +125,10 @@ func (c *Conn) write() (int, error) {
 		n, err := unix.Write(c.fd, b)
 		return max(n, 0), err
 	}
-	v := append(c.loop.vector[:0], bufs[:min(len(bufs), maxVector)]...)
+	var vector [maxVector][]byte
+	v := vector[:copy(vector[:], bufs)]
 	v[0] = v[0][c.out.offset:] // of the copy: the output's own slice stays as it is
 	n, err := writev(c.fd, v)
-	clear(v)
-	c.loop.vector = v[:0]
 	return max(n, 0), err
 }
 
@@ -107,6 +159,7 @@ func (c *Conn) await(progress bool) {
 	c.out.waiting = true
 	c.out.unread = unread(c.fd)
 	c.armed.Store(true)
+	c.keep()
 	if err := c.l.watcher.arm(c); err != nil {
 		c.abort(wrapErrno("epoll_ctl", err))
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -23,6 +24,7 @@ type testConn struct {
 	onFeed  func(c *testConn, b []byte) error
 	onCheck func() error
 	onNext  func()
+	late    atomic.Pointer[lateHooks] // set while the connection is in use
 
 	mu      sync.Mutex
 	pending [][]byte
@@ -32,6 +34,9 @@ type testConn struct {
 	reason error
 	ended  chan struct{}
 }
+
+// lateHooks are called besides the others.
+type lateHooks struct{ onNext, onWritten func() }
 
 func (c *testConn) send(b []byte) {
 	c.mu.Lock()
@@ -76,6 +81,9 @@ func (c *testConn) Next(limit int) [][]byte {
 	if c.onNext != nil {
 		c.onNext()
 	}
+	if h := c.late.Load(); h != nil && h.onNext != nil {
+		h.onNext()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lent {
@@ -99,6 +107,9 @@ func (c *testConn) Written() {
 		c.t.Error("Written without Next")
 	}
 	c.lent = false
+	if h := c.late.Load(); h != nil && h.onWritten != nil {
+		h.onWritten()
+	}
 }
 
 // wait returns the reason for the end of the connection.

@@ -27,9 +27,8 @@ type loop struct {
 	conns     []*Conn // changed on the loop only, so the loop may read it without mu
 
 	// Owned by the loop.
-	spare  []*Conn  // the other queue
-	vector [][]byte // for writev
-	cursor int      // sweep goes on with conns[cursor-1]; 0 between sweeps
+	spare  []*Conn // the other queue
+	cursor int     // sweep goes on with conns[cursor-1]; 0 between sweeps
 	more   *time.Timer
 }
 

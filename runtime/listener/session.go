@@ -18,7 +18,8 @@ type Session interface {
 	Closed(err error)
 }
 
-// Output has one connection's output. Both methods are called on the connection's event loop, so they must not block.
+// Output has one connection's output. Its methods are called by whoever writes: the connection's event loop, or a goroutine
+// in Conn.Flush; never by two at once. They must not block.
 type Output interface {
 	// Next returns buffers to write now, in order, of about limit bytes together; nothing if there is nothing to
 	// send. They must not change until Written is called, which is before the next call of Next.

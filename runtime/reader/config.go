@@ -19,7 +19,12 @@ type Dispatcher interface {
 
 // Output takes what goes back to the peer. The responder implements it.
 type Output interface {
+	// Reply queues the reply to c, which nobody sees before Flush.
 	rpc.Replier
+
+	// Flush has what Reply has queued written, by the caller as a rule. crowd says that the connection has more calls under
+	// way. It may be called from any goroutine.
+	Flush(crowd bool)
 
 	// Send queues bytes that are no reply. b is copied.
 	Send(b []byte)

@@ -272,13 +272,17 @@ func (s *Session) refuse(c *rpc.Call, err *rpc.Error) {
 	}
 	err.Execution = rpc.NotExecuted
 	s.answer(c, rpc.Reply{Err: err})
+	s.out.Flush(false)
 }
 
 // Reply implements rpc.Replier for the calls of this session: it passes the reply on and frees the call's place.
 func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
 	awaited := c.Ended(time.Time{}) == nil // a deadline that passes just now makes no difference here
 	s.answer(c, reply)
-	s.release(c, awaited)
+	crowd := s.release(c, awaited)
+	if c.WantsReply() {
+		s.out.Flush(crowd)
+	}
 }
 
 func (s *Session) answer(c *rpc.Call, reply rpc.Reply) {
@@ -289,8 +293,9 @@ func (s *Session) answer(c *rpc.Call, reply rpc.Reply) {
 	s.out.Reply(c, reply)
 }
 
-// release frees the place of an answered call, and sends the next one on its way where calls run one after the other.
-func (s *Session) release(c *rpc.Call, awaited bool) {
+// release frees the place of an answered call, and sends the next one on its way where calls run one after the other. It
+// reports whether there are others.
+func (s *Session) release(c *rpc.Call, awaited bool) (others bool) {
 	s.mu.Lock()
 	if awaited {
 		s.answeredCalls++
@@ -304,7 +309,8 @@ func (s *Session) release(c *rpc.Call, awaited bool) {
 		}
 	}
 	next := s.nextLocked()
-	drained := s.draining && s.inFlight == 0
+	others = s.inFlight > 0
+	drained := s.draining && !others
 	s.mu.Unlock()
 	if next != nil {
 		s.config.Dispatcher.Dispatch([]*rpc.Call{next})
@@ -312,6 +318,7 @@ func (s *Session) release(c *rpc.Call, awaited bool) {
 	if drained {
 		s.answered()
 	}
+	return others
 }
 
 func (s *Session) answered() {

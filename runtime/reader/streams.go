@@ -19,7 +19,7 @@ type streams struct {
 	config *Config
 	out    Output
 
-	lent [][]byte // the loop's: messages that fill has linked and that are not written yet
+	lent [][]byte // of whoever writes: messages that fill has linked and that are not written yet
 
 	mu       sync.Mutex
 	mux      *stream.Mux

@@ -2,6 +2,6 @@
 // write.
 //
 // A reply is encoded by the goroutine that made it, outside any lock, and appended to the connection's pending output.
-// The connection's event loop takes all that is pending at once. Small replies share buffers; a large one travels in
+// Whoever writes takes all that is pending at once. Small replies share buffers; a large one travels in
 // the buffer it was encoded into and is never copied here.
 package responder

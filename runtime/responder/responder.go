@@ -15,8 +15,11 @@ import (
 // Conn is the connection that a Responder writes to. Its methods may be called from any goroutine, also after the
 // connection has ended.
 type Conn interface {
-	// Wake asks that the loop take the pending output soon.
+	// Wake asks that the pending output be taken soon, on the loop.
 	Wake()
+
+	// Flush is Wake for who can write the output himself, and does if nobody else is. crowd says that more will come soon.
+	Flush(crowd bool)
 
 	// Abort ends the connection without writing what is pending.
 	Abort(reason error)
@@ -86,8 +89,8 @@ func NewFactory(opts Options) (*Factory, error) {
 // New returns the Responder of one connection.
 func (f *Factory) New(conn Conn) *Responder { return &Responder{factory: f, conn: conn} }
 
-// Responder is the output of one connection. Reply and Send may be called from any goroutine, Next and Written by the
-// connection's loop alone. Idle, it holds no buffer.
+// Responder is the output of one connection. Reply and Send may be called from any goroutine, Next and Written by whoever
+// writes, one at a time. Idle, it holds no buffer.
 type Responder struct {
 	factory *Factory
 	conn    Conn
@@ -102,7 +105,7 @@ type Responder struct {
 	streams *source  // nil if there are none
 	via     *via     // of the replies of streams' calls; nil if there are none, or nobody wants to know
 
-	// Owned by the loop.
+	// Owned by whoever writes.
 	writing []segment
 	vector  [][]byte
 	told    []ending // which Written is telling
@@ -117,7 +120,7 @@ type segment struct {
 	stream bool    // from the streams: what a stream sends answers no call
 }
 
-// Reply implements rpc.Replier.
+// Reply queues the reply to c. Flush is to be called after it.
 func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 	var end *ending
 	if r.factory.opts.Events.CallDone != nil {
@@ -134,7 +137,7 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 	scratch := r.factory.scratch.Get().(*[]byte)
 	b := r.factory.encode((*scratch)[:0], c, reply, end)
 	own := len(b) > shareLimit
-	r.append(b, own, end)
+	_ = r.append(b, own, end)
 	grown := cap(b) > cap(*scratch)
 	switch {
 	case !own && cap(b) <= maxScratch:
@@ -181,16 +184,24 @@ func methodName(c *rpc.Call) string {
 }
 
 // Send queues bytes that are no reply, such as a control frame. b is copied.
-func (r *Responder) Send(b []byte) { r.append(b, false, nil) }
+func (r *Responder) Send(b []byte) {
+	if r.append(b, false, nil) {
+		r.conn.Wake()
+	}
+}
+
+// Flush has queued replies written: by the caller unless somebody else is writing already. crowd says that the connection
+// has more calls under way.
+func (r *Responder) Flush(crowd bool) { r.conn.Flush(crowd) }
 
 // append queues b, as it is if own is set, else copied into a shared batch. end is of the call that b answers, nil if
-// nobody wants to know.
-func (r *Responder) append(b []byte, own bool, end *ending) {
+// nobody wants to know. It reports whether nothing was queued before.
+func (r *Responder) append(b []byte, own bool, end *ending) (first bool) {
 	if len(b) == 0 {
 		if end != nil { // a dialect that has nothing to say about this
 			end.tell(&r.factory.opts.Events, true, end.done.Done)
 		}
-		return
+		return false
 	}
 	r.mu.Lock()
 	if r.closed {
@@ -198,7 +209,7 @@ func (r *Responder) append(b []byte, own bool, end *ending) {
 		if end != nil {
 			r.tellUnsent([]ending{*end})
 		}
-		return
+		return false
 	}
 	if r.bytes+len(b) > r.factory.opts.MaxPending {
 		r.closed = true
@@ -209,7 +220,7 @@ func (r *Responder) append(b []byte, own bool, end *ending) {
 			lost = append(lost, *end)
 		}
 		r.tellUnsent(lost)
-		return
+		return false
 	}
 	r.bytes += len(b)
 	r.queued += uint64(len(b))
@@ -217,16 +228,14 @@ func (r *Responder) append(b []byte, own bool, end *ending) {
 		end.after, end.done.ReplyBytes = r.queued, len(b)
 		r.endings = append(r.endings, *end)
 	}
-	wake := len(r.pending) == 0
+	first = len(r.pending) == 0
 	if own {
 		r.pending = append(r.pending, segment{b: b})
 	} else {
 		r.shareLocked(b)
 	}
 	r.mu.Unlock()
-	if wake {
-		r.conn.Wake()
-	}
+	return first
 }
 
 // shareLocked copies b to the end of the last batch, or into a new one.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 type conn struct {
 	mu     sync.Mutex
 	wakes  int
+	crowds []bool // of Flush
 	reason error
 	woken  chan struct{} // buffered, 1
 }
@@ -25,6 +27,16 @@ func newConn() *conn { return &conn{woken: make(chan struct{}, 1)} }
 func (c *conn) Wake() {
 	c.mu.Lock()
 	c.wakes++
+	c.mu.Unlock()
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (c *conn) Flush(crowd bool) {
+	c.mu.Lock()
+	c.crowds = append(c.crowds, crowd)
 	c.mu.Unlock()
 	select {
 	case c.woken <- struct{}{}:
@@ -66,8 +78,13 @@ func TestRepliesAreCoalesced(t *testing.T) {
 		want = append(want, b...)
 		r.Reply(call(b), rpc.Reply{})
 	}
-	if c.wakes != 1 {
-		t.Errorf("%d wake-ups", c.wakes)
+	if len(c.crowds) != 0 || c.wakes != 0 {
+		t.Errorf("%d flushes and %d wake-ups before Flush", len(c.crowds), c.wakes)
+	}
+	r.Flush(true)
+	r.Flush(false)
+	if !slices.Equal(c.crowds, []bool{true, false}) || c.wakes != 0 {
+		t.Errorf("flushes %v and %d wake-ups after Flush", c.crowds, c.wakes)
 	}
 	got := r.Next(1 << 20)
 	if len(got) != 1 || !bytes.Equal(got[0], want) {
@@ -165,6 +182,7 @@ func TestConcurrentReplies(t *testing.T) {
 				// one record: writer, serial number, size, and that many bytes of the writer's own
 				b := []byte{byte(w), byte(i), byte(i >> 8), byte(size), byte(size >> 8), byte(size >> 16)}
 				r.Reply(call(append(b, bytes.Repeat([]byte{byte(w)}, size)...)), rpc.Reply{})
+				r.Flush(i%2 == 0)
 			}
 		})
 	}

@@ -156,6 +156,9 @@ func (c *conn) Wake() {
 	}
 }
 
+// Flush implements responder.Conn.
+func (c *conn) Flush(bool) { c.Wake() }
+
 // Abort implements responder.Conn.
 func (c *conn) Abort(reason error) {
 	c.once.Do(func() {

@@ -1,0 +1,42 @@
+package reader
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
+	"github.com/kuafu-rpc/kuafu/runtime/wire/thrift"
+)
+
+// TestFlushFollowsReply has each reply flushed when its call's place is free, with word of whether there are others.
+func TestFlushFollowsReply(t *testing.T) {
+	oneway, err := new(wire.Dialect).AppendCall(nil, 4, notify, &word{"x"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, nil)
+	b.feed(slices.Concat(preamble(), nativeCall(t, 1, "", nil), nativeCall(t, 2, "", nil), nativeCall(t, 3, "", nil), oneway))
+	for _, i := range []int{1, 3, 0, 2} { // the oneway call, which is the second, has nothing to flush
+		b.answer(b.calls[i])
+	}
+	if want := []bool{true, true, false}; !slices.Equal(b.crowds, want) {
+		t.Errorf("native: crowds %v, want %v", b.crowds, want)
+	}
+	for range b.config.MaxCalls {
+		b.session.inFlight++
+	}
+	b.crowds = nil
+	b.feed(nativeCall(t, 5, "", nil))
+	if len(b.crowds) != 1 || b.replies[len(b.replies)-1].Err.Code != rpc.ResourceExhausted {
+		t.Errorf("a refusal was flushed %d times", len(b.crowds))
+	}
+	b = newBench(t, nil)
+	d := thrift.Dialect{Framed: true, Strict: true}
+	b.feed(slices.Concat(thriftCall(t, d, 1, "echo", "a"), thriftCall(t, d, 2, "echo", "b")))
+	b.answer(b.calls[0])
+	b.answer(b.calls[1])
+	if want := []bool{true, false}; !slices.Equal(b.crowds, want) {
+		t.Errorf("thrift: crowds %v, want %v", b.crowds, want)
+	}
+}
