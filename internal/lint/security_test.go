@@ -81,7 +81,7 @@ func namesFile(f string) bool {
 // TestNoChecksBehindBuildTags: a check must not go away with a tag, so files differ by system, or by what tests run with,
 // and by nothing else.
 func TestNoChecksBehindBuildTags(t *testing.T) {
-	systems := []string{"unix", "linux", "darwin", "windows"}
+	systems := []string{"unix", "linux", "darwin", "windows", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris"}
 	found := 0
 	sources(t, func(path string, src []byte) {
 		for line := range strings.Lines(string(src)) {
