@@ -1,5 +1,3 @@
-//go:build darwin || freebsd || netbsd || openbsd || dragonfly
-
 package main
 
 import "golang.org/x/sys/unix"
