@@ -120,12 +120,17 @@ func (c *Client) attempt(k *call, args codec.Encodable, result codec.Decodable) 
 	if c.hedges(k.method) {
 		return c.hedge(k, args, result)
 	}
-	k.leader = true
+	k.leader, k.replied = true, 0
 	cn, err := c.begin(k, args)
-	if err != nil || k.method.Oneway {
+	if err != nil {
 		return err
 	}
+	k.attempts++
+	if k.method.Oneway {
+		return nil
+	}
 	if err = cn.wait(k); err == nil {
+		k.replied = k.reply.size
 		err = cn.finish(k, result)
 	}
 	c.judge(k, err)

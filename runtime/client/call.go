@@ -34,6 +34,9 @@ type call struct {
 	pin        *server       // the only one that may get the call, if not nil
 	leader     bool          // the caller will wait with conn.wait, so it may read its reply itself
 	leading    bool          // it has to: the call has the helm
+	attempts   int           // how often the call was sent, hedges included
+	size       int           // bytes of the last frame
+	replied    int           // and of the reply that counted
 	async      *async        // to be told when the arguments have been queued; nil if nobody waits for that
 	unwritten  bool          // the call was abandoned while it was still in the outgoing queue
 
@@ -54,6 +57,8 @@ type reply struct {
 	payload []byte
 
 	thrift thrift.Reply // Thrift connections, on the same terms
+
+	size int // bytes of it as it came, headers included
 }
 
 // forget makes c ready for its next use. Buffers that are larger than most calls need go back to where they came from.
@@ -62,6 +67,7 @@ func (c *call) forget() {
 	c.native = wire.CallOptions{}
 	c.sink, c.server, c.conn, c.avoid, c.pin, c.async = nil, nil, nil, nil, nil, nil
 	c.leader, c.unwritten = false, false
+	c.attempts, c.size, c.replied = 0, 0, 0
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil

@@ -198,6 +198,10 @@ func (c *Client) call(ctx context.Context, m *rpc.Method, args codec.Encodable, 
 		c.release(k)
 		return err
 	}
+	report := c.reportOf(ctx)
+	if report != nil && k.bounds.started.IsZero() {
+		k.bounds.started = time.Now()
+	}
 	timeout := k.bounds.timeout
 	if timeout > 0 {
 		if k.timer == nil {
@@ -215,6 +219,9 @@ func (c *Client) call(ctx context.Context, m *rpc.Method, args codec.Encodable, 
 	}
 	if timeout > 0 {
 		k.timer.Stop() // and nothing is left in the channel
+	}
+	if report != nil {
+		report.add(k)
 	}
 	c.release(k)
 	if err != nil {

@@ -127,6 +127,7 @@ func (cn *conn) fits(size int) bool {
 // the next free one. stamp, if not nil, writes the id into the frame. Ids rise in the order of the frames.
 func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64)) *rpc.Error {
 	size := len(c.frame)
+	c.size = size
 	cn.mu.Lock()
 	if cn.err == nil && (len(cn.room) > 0 || !cn.fits(size)) {
 		if err := cn.waitForRoom(c, size); err != nil {

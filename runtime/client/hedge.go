@@ -89,6 +89,7 @@ func (c *Client) hedge(k *call, args codec.Encodable, result codec.Decodable) *r
 	if err != nil {
 		return err
 	}
+	k.attempts++
 	r := &race{client: c, call: k, conn: cn, began: time.Now()}
 	if !ok {
 		err = cn.wait(k)
@@ -173,6 +174,7 @@ func (r *race) overdue() *rpc.Error {
 // ended takes the end of an attempt: err, or the reply.
 func (r *race) ended(k *call, cn *conn, err *rpc.Error, result codec.Decodable) *rpc.Error {
 	if err == nil {
+		r.call.replied = k.reply.size
 		err = cn.finish(k, result)
 	}
 	if k.picked {
@@ -203,6 +205,7 @@ func (r *race) more(args codec.Encodable) bool {
 	x.native.Retry++
 	r.begun++
 	r.under++
+	k.attempts++
 	r.wg.Go(func() {
 		e := extra{call: x, err: unfinished(x.method)}
 		defer func() {

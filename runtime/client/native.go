@@ -201,7 +201,7 @@ func (n *native) deliver(cn *conn) (err error) {
 			a.ended.cancel()
 		}
 		if c := a.call; c != nil { // else it was canceled
-			c.reply.header = a.header
+			c.reply.header, c.reply.size = a.header, wire.FrameHeaderSize+len(a.payload)
 			c.reply.payload = append([]byte(nil), a.payload...)
 			c.end()
 		}
@@ -272,7 +272,7 @@ func (n *native) more(cn *conn, p *patience) error {
 	cn.table.remove(e)
 	cn.removedLocked()
 	cn.mu.Unlock()
-	c.reply.header, c.reply.payload = h, payload
+	c.reply.header, c.reply.payload, c.reply.size = h, payload, wire.FrameHeaderSize+len(payload)
 	c.end()
 	return nil
 }

@@ -160,6 +160,7 @@ type config struct {
 	retry        RetryPolicy
 	hedging      *Hedging // nil for none
 	interceptors []rpc.ClientInterceptor
+	reports      bool               // one of them wants to know about attempts
 	tls          func() *tls.Config // nil for the defaults
 	credentials  *auth.Credentials  // nil for no login
 	streams      streamConfig

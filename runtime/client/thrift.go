@@ -253,7 +253,7 @@ func (t *thriftProto) deliver(cn *conn, msg []byte) error {
 	t.proven = true
 	<-t.turns
 	if c != nil {
-		c.reply.thrift = r
+		c.reply.thrift, c.reply.size = r, len(msg)
 		c.end()
 	}
 	return nil

@@ -111,6 +111,12 @@ type ClientCallDone struct {
 	Err    error // as the caller got it; a declared exception is not seen here
 	Start  time.Time
 	Took   time.Duration
+
+	// Not known, and 0, of streams.
+	Attempts     int        // how often the call was sent, hedges included; 0 if it never was
+	RequestBytes int        // of the last attempt as it was sent, headers included
+	ReplyBytes   int        // of the reply as it came, headers included; 0 if none came
+	Stages       rpc.Stages // where Took went. Wire includes the server's time, unless the error says more
 }
 
 // Code returns the code of c's error, 0 if there is none.

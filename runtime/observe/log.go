@@ -66,6 +66,9 @@ func AccessLog(l *slog.Logger) Events {
 				return
 			}
 			attrs := []slog.Attr{slog.String("method", methodName(c.Method)), slog.String("code", CodeName(c.Code())), slog.Duration("took", c.Took)}
+			if c.Attempts > 0 {
+				attrs = append(attrs, slog.Int("attempts", c.Attempts), slog.Int("request_bytes", c.RequestBytes), slog.Int("reply_bytes", c.ReplyBytes))
+			}
 			if c.Err != nil {
 				attrs = append(attrs, slog.String("error", c.Err.Error()))
 			}

@@ -116,9 +116,11 @@ func ExampleAccessLog() {
 		Response: 15 * time.Microsecond, RequestBytes: 120, ReplyBytes: 88, ReplyRawBytes: 500})
 	// And a client:
 	events.ClientCallDone(observe.ClientCallDone{Method: echo, Took: time.Second, Err: rpc.NewError(rpc.Unavailable, "no route")})
+	events.ClientCallDone(observe.ClientCallDone{Method: echo, Took: time.Second, Attempts: 2, RequestBytes: 40, ReplyBytes: 30})
 	// Output:
 	// level=INFO msg="rpc: call" method=Echo.echo code=ok queue=40µs processing=1ms response=15µs request_bytes=120 reply_bytes=88 reply_raw_bytes=500
 	// level=INFO msg="rpc: client call" method=Echo.echo code=unavailable took=1s error="unavailable: no route"
+	// level=INFO msg="rpc: client call" method=Echo.echo code=ok took=1s attempts=2 request_bytes=40 reply_bytes=30
 }
 
 func ExampleWatchSlow() {

@@ -43,5 +43,6 @@
 // Of clients' calls, each with the label method:
 //
 //	kuafu_rpc_client_calls_total{code}
+//	kuafu_rpc_client_attempts_total        how often calls were sent
 //	kuafu_rpc_client_call_seconds          histogram: what the caller waited
 package prom

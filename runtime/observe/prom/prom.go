@@ -38,7 +38,7 @@ type Metrics struct {
 	open                               *prometheus.GaugeVec
 	accepted, closed, refused          *prometheus.CounterVec
 	handshakes                         prometheus.Counter
-	clientCalls                        *prometheus.CounterVec
+	clientCalls, clientAttempts        *prometheus.CounterVec
 	clientTime                         *prometheus.HistogramVec
 	collectors                         []prometheus.Collector // all of the above
 	queued, running, deferred, flights *prometheus.Desc
@@ -87,6 +87,7 @@ func New(o Options) *Metrics {
 	m.refused = counter("connections_refused_total", "Connections closed at once, by limit.", "limit")
 	m.handshakes = prometheus.NewCounter(prometheus.CounterOpts{Name: "kuafu_rpc_handshake_failures_total", Help: "Connections whose TLS handshake failed."})
 	m.clientCalls = counter("client_calls_total", "Calls made, by code.", "method", "code")
+	m.clientAttempts = counter("client_attempts_total", "Times that calls were sent.", "method")
 	m.clientTime = histogram("client_call_seconds", "Time that callers waited.")
 	m.collectors = append(m.collectors, m.open, m.handshakes)
 
@@ -162,6 +163,7 @@ func (m *Metrics) Events() observe.Events {
 		ClientCallDone: func(c observe.ClientCallDone) {
 			k := m.made.Of(c.Method)
 			k.codes.of(c.Code()).Inc()
+			k.attempts.Add(float64(c.Attempts))
 			k.took.Observe(c.Took.Seconds())
 		},
 	}
@@ -214,12 +216,17 @@ func seconds(d time.Duration) float64 { return max(0, d).Seconds() }
 
 // made are the metrics of one method of clients.
 type made struct {
-	codes codes
-	took  prometheus.Observer
+	codes    codes
+	attempts prometheus.Counter
+	took     prometheus.Observer
 }
 
 func (m *Metrics) newMade(method string) *made {
-	return &made{codes: codes{vec: m.clientCalls, method: method}, took: m.clientTime.WithLabelValues(method)}
+	return &made{
+		codes:    codes{vec: m.clientCalls, method: method},
+		attempts: m.clientAttempts.WithLabelValues(method),
+		took:     m.clientTime.WithLabelValues(method),
+	}
 }
 
 // codes are the counters of one method, made when a code is first seen: most methods know a few.

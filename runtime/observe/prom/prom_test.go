@@ -79,7 +79,7 @@ func TestExposition(t *testing.T) {
 		e.CallDone(observe.CallDone{Name: fmt.Sprintf("made.up%d", i), Err: &rpc.Error{Code: rpc.Unimplemented, Execution: rpc.NotExecuted}})
 	}
 	e.SlowCall(observe.SlowCall{CallDone: done})
-	e.ClientCallDone(observe.ClientCallDone{Method: echo, Took: 2 * time.Millisecond})
+	e.ClientCallDone(observe.ClientCallDone{Method: echo, Took: 2 * time.Millisecond, Attempts: 3})
 	e.ClientCallDone(observe.ClientCallDone{Method: echo, Took: time.Minute, Err: rpc.NewError(200, "from the future")})
 	for _, name := range []string{"b", "a"} {
 		if err := m.Watch(name, fixed{Calls: observe.Calls{Queued: 1, Running: 2, Deferred: 3, InFlight: 6}}); err != nil {
