@@ -34,8 +34,11 @@ func (s static) Watch(context.Context, func(addresses []string)) error { return 
 
 // DNS finds servers by the IP addresses of a host. A client needs it where these are servers of their own, to be balanced
 // over or failed over to: Dial with a host name takes any one of its addresses.
+//
+// With tls:// the host's name does not reach the handshake: unless ServerName of the configuration given to WithTLS says
+// which name a certificate has to be for, it has to be for the IP address.
 type DNS struct {
-	Address  string        // tcp://host:port
+	Address  string        // tcp://host:port or tls://host:port
 	Interval time.Duration // between look-ups; 0 stands for 30 s
 
 	// LookupHost returns the addresses of a host; nil stands for net.DefaultResolver.LookupHost.
@@ -50,8 +53,8 @@ func (d DNS) Resolve(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if network != "tcp" {
-		return nil, fmt.Errorf("client: DNS for %q: want tcp://host:port", d.Address)
+	if network == "unix" {
+		return nil, fmt.Errorf("client: DNS for %q: want tcp://host:port or tls://host:port", d.Address)
 	}
 	host, port, err := net.SplitHostPort(target)
 	if err != nil {
@@ -67,7 +70,7 @@ func (d DNS) Resolve(ctx context.Context) ([]string, error) {
 	}
 	addresses := make([]string, 0, len(hosts))
 	for _, h := range hosts {
-		addresses = append(addresses, "tcp://"+net.JoinHostPort(h, port))
+		addresses = append(addresses, network+"://"+net.JoinHostPort(h, port))
 	}
 	slices.Sort(addresses)
 	return slices.Compact(addresses), nil

@@ -684,7 +684,15 @@ func TestDNS(t *testing.T) {
 		if err != fail || time.Since(began) != 4*time.Minute {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
-		for _, bad := range []string{"db:70", "unix:///x", "tls://db:70"} {
+		fail = nil
+		d.Address = "tls://db:70"
+		list, err = d.Resolve(ctx)
+		if fmt.Sprint(list) != "[tls://10.0.0.1:70 tls://10.0.0.2:70 tls://[::1]:70]" || err != nil {
+			t.Errorf("with TLS: %v, %v", list, err)
+		}
+		fail = errors.New("no name server")
+		d.Address = "tcp://db:70"
+		for _, bad := range []string{"db:70", "unix:///x"} {
 			if _, err := (DNS{Address: bad}).Resolve(ctx); err == nil {
 				t.Errorf("%s was accepted", bad)
 			}
