@@ -232,20 +232,28 @@ func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
 	}
 	if c.Handler = s.config.Registry.Lookup(ch.Method); c.Handler == nil {
 		c.Name = string(ch.Method)
-		s.refuse(c, rpc.NewError(rpc.Unimplemented, s.config.Registry.Explain(ch.Method)))
+		n.refuse(s, c, ch.Stream, rpc.NewError(rpc.Unimplemented, s.config.Registry.Explain(ch.Method)))
 		return nil
 	}
 	if m := c.Handler.Method; ch.Stream != (m.Stream != rpc.StreamNone) {
-		s.refuse(c, rpc.NewError(rpc.Unimplemented, m.StreamMismatch()))
+		n.refuse(s, c, ch.Stream, rpc.NewError(rpc.Unimplemented, m.StreamMismatch()))
 		return nil
 	}
 	if ch.Stream {
 		if refusal := n.openStream(s, c, ch.Window); refusal != nil {
-			s.refuse(c, refusal)
+			n.refuse(s, c, true, refusal)
 			return nil
 		}
 	}
 	return s.take(c)
+}
+
+// refuse answers a call that was not taken. On a stream its client may be sending already, and does nothing wrong.
+func (n *native) refuse(s *Session, c *rpc.Call, stream bool, err *rpc.Error) {
+	if stream && n.window != 0 {
+		s.streamsOf(n).refused()
+	}
+	s.refuse(c, err)
 }
 
 // openStream opens the stream of a call, or says why the call must be refused.

@@ -126,6 +126,13 @@ func (t *streams) promised(id uint64, n int) bool {
 	return core != nil && core.Expects(n)
 }
 
+// refused notes that a stream call was refused.
+func (t *streams) refused() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mux.Refused()
+}
+
 // start opens the stream of a call, or says why the call must be refused. window is from the call's header.
 func (t *streams) start(c *rpc.Call, dialect *wire.Dialect, window uint64) *rpc.Error {
 	mode := c.Handler.Method.Stream

@@ -224,6 +224,31 @@ func TestStreamResetFlood(t *testing.T) {
 	hold.Cancel()
 }
 
+// TestRefusedStreamsMaySend: a client that sends as much as it may on streams that turn out to be refused, in the smallest
+// of messages, keeps its connection.
+func TestRefusedStreamsMaySend(t *testing.T) {
+	h, impl := startStreams(t, server.WithMaxStreams(1, 10))
+	r := h.rawStreams(t)
+	o := &wire.CallOptions{Stream: true}
+	r.send(r.call(nil, 1, "Streams.hold", text("x"), o))
+	arrives(t, impl.held, "Hold")
+	var b []byte
+	id := uint64(2)
+	for ; id <= 4; id++ {
+		b = r.call(b, id, "Streams.upload", text("x"), o)
+		for range wire.MinWindow / wire.DataCost(1) {
+			b = append(wire.AppendDataHeader(b, id, 0, 1), 'x')
+		}
+	}
+	r.send(r.call(b, id, "Streams.ping", text("x"), nil))
+	for refused := range id - 2 {
+		wantError(t, r.failure(refused+2), rpc.ResourceExhausted, rpc.NotExecuted, "streams of this connection are open")
+	}
+	if err := r.failure(id); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStreamsThatNobodyReads: a thousand downloads of which nothing is read leave other streams and calls alone, and
 // take no more memory than what the windows of their client allow and one message each on the server.
 func TestStreamsThatNobodyReads(t *testing.T) {

@@ -95,6 +95,7 @@ type Mux struct {
 	floor   uint64 // the least a stream's window can be: wire.MinWindow, except in tests
 	given   int    // bytes given to Give that have not left
 	stale   int    // frames without effect since the last one that had any
+	stray   int    // of Data for no stream: how many, less how many streams that are over explain
 
 	// What is to be sent, most urgent first. An item whose stream has ended meanwhile is skipped.
 	credit queue[*Stream] // due a Credit frame
@@ -176,7 +177,7 @@ func (m *Mux) Start(s *Stream, id uint64) {
 	}
 	s.id = id
 	m.streams[id] = s
-	m.stale = 0
+	m.effect()
 	s.announce()
 	m.schedule(s)
 }
@@ -199,6 +200,7 @@ func (m *Mux) forget(s *Stream) {
 	m.n--
 	if s.id != 0 {
 		delete(m.streams, s.id)
+		m.explain(s.received.Limit() - s.received.Received())
 	}
 }
 
@@ -214,9 +216,9 @@ func (m *Mux) Data(h wire.FrameHeader, payload []byte, keep bool) (Wake, error) 
 	}
 	s := m.streams[h.Stream]
 	if s == nil {
-		return Wake{}, m.noEffect()
+		return Wake{}, m.strayData()
 	}
-	m.stale = 0
+	m.effect()
 	w, err := s.data(h.Flags, payload, keep)
 	if err == nil {
 		err = m.checkControl()
@@ -238,7 +240,7 @@ func (m *Mux) Credit(id, limit uint64) error {
 	case err != nil:
 		return err
 	case raised:
-		m.stale = 0
+		m.effect()
 		return nil
 	}
 	return m.noEffect()
@@ -260,7 +262,7 @@ func (m *Mux) Reset(id uint64, r wire.Reset) (Wake, error) {
 		return Wake{}, &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("reset of stream %d at offset %d: %v", id, r.Final, err)}
 	}
 	m.arrived.Consume(missing)
-	m.stale = 0
+	m.effect()
 	s.becomeReset(&rpc.Error{Code: r.Code, Message: r.Message, Remote: true})
 	return s.wake(), nil
 }
@@ -271,7 +273,7 @@ func (m *Mux) Finished(id uint64, err *rpc.Error) Wake {
 	if s == nil || s.over() {
 		return Wake{}
 	}
-	m.stale = 0
+	m.effect()
 	s.finished(err)
 	return s.wake()
 }
@@ -301,10 +303,36 @@ func (m *Mux) Fail(err *rpc.Error) []*Stream {
 // each stream that may be open: those can be nobody's fault.
 const maxControl = 1000
 
+// Refused says that a stream was refused without having been opened: the client may send up to its first limit before it
+// knows. It is for servers.
+func (m *Mux) Refused() { m.explain(m.floor) }
+
+// explain makes room for Data of no stream: so much may be on its way for one that is over, in frames however small.
+func (m *Mux) explain(credit uint64) {
+	m.stray = max(m.stray-int(min(credit/wire.DataOverhead, maxExplained)), -maxExplained)
+}
+
+const maxExplained = 1 << 20 // frames; 64 MiB of credit for empty messages
+
+// strayData counts a Data frame for no stream.
+func (m *Mux) strayData() error {
+	if m.stray++; m.stray > maxControl+4*m.config.MaxStreams {
+		return tooManyStale()
+	}
+	return nil
+}
+
+// effect notes that a frame had one.
+func (m *Mux) effect() { m.stale, m.stray = 0, min(m.stray, 0) }
+
+func tooManyStale() error {
+	return &wire.ConnError{Code: rpc.ResourceExhausted, Reason: "too many frames without effect"}
+}
+
 // noEffect counts a frame that changed nothing. A few are normal: they crossed the end of their stream.
 func (m *Mux) noEffect() error {
 	if m.stale++; m.stale > maxControl+4*m.config.MaxStreams {
-		return &wire.ConnError{Code: rpc.ResourceExhausted, Reason: "too many frames without effect"}
+		return tooManyStale()
 	}
 	return nil
 }

@@ -249,3 +249,50 @@ func TestEveryStreamHasAWindow(t *testing.T) {
 		t.Errorf("%d bytes are reserved of %d", used, memory.Limit())
 	}
 }
+
+// A client that sends on a stream that was refused, or has ended, does nothing wrong as long as it keeps within the
+// stream's limit, in however small messages. Beyond that it is a flood.
+func TestStrayData(t *testing.T) {
+	empty := wire.FrameHeader{Kind: wire.KindData, Stream: 99}
+	flood := func(m *Mux) (n int) {
+		for ; n < 100_000; n++ {
+			if _, err := m.Data(empty, nil, false); err != nil {
+				return n
+			}
+			m.arrived.Advertise()
+		}
+		return n
+	}
+	c := Config{Server: true, MaxStreams: 10}
+	slack := maxControl + 4*c.MaxStreams
+	if n := flood(NewMux(c, 1<<20)); n != slack {
+		t.Errorf("%d frames for no stream", n)
+	}
+	refused := NewMux(c, 1<<20)
+	for range 20 {
+		refused.Refused()
+	}
+	if n, want := flood(refused), slack+20*wire.MinWindow/wire.DataOverhead; n != want {
+		t.Errorf("%d frames after 20 refusals, want %d", n, want)
+	}
+	ended := NewMux(c, 1<<20)
+	s, err := ended.Open(Options{Receives: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended.Start(s, 99)
+	for ok := true; ok; { // the limit becomes that of the window
+		_, ok = ended.Next()
+	}
+	if _, err := ended.Data(empty, make([]byte, 1000-wire.DataOverhead), false); err != nil {
+		t.Fatal(err)
+	}
+	s.Finish([]byte("reply"))
+	s.Discard()
+	for ok := true; ok; {
+		_, ok = ended.Next()
+	}
+	if n, want := flood(ended), slack+(DefaultWindow-1000)/wire.DataOverhead; n != want {
+		t.Errorf("%d frames after the end of a stream, want %d", n, want)
+	}
+}
