@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
@@ -45,9 +46,15 @@ func (s *clientStream) send(ctx context.Context, b []byte) error {
 		cn.mu.Unlock()
 		return s.explain(err)
 	}
+	var patience stall
+	patience.limit, _ = s.core.Starved()
+	defer patience.end()
 	for {
 		cn.refillLocked()
 		pending, err := s.core.Pending(), s.core.Err()
+		if err != nil {
+			s.out = nil // the queue may have a part of it
+		}
 		s.unlock()
 		switch {
 		case err != nil:
@@ -58,11 +65,49 @@ func (s *clientStream) send(ctx context.Context, b []byte) error {
 		select {
 		case <-s.drained:
 		case <-s.done:
+		case <-patience.over(s.client.config.streams.stall):
+			s.endStalled(&patience)
 		case <-ctx.Done():
 			return s.withdraw(ctx)
 		}
 		cn.mu.Lock()
 	}
+}
+
+// stall is how long a message has waited for credit.
+type stall struct {
+	timer *time.Timer
+	limit uint64 // of the stream, when the timer was started
+}
+
+// over returns a channel that gets a value after d, and then when the timer was started again; nil if d is 0.
+func (p *stall) over(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	if p.timer == nil {
+		p.timer = time.NewTimer(d)
+	}
+	return p.timer.C
+}
+
+func (p *stall) end() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// endStalled resets the stream if the server has granted nothing since it was last called. p's time is up.
+func (s *clientStream) endStalled(p *stall) {
+	d := s.client.config.streams.stall
+	s.conn.mu.Lock()
+	defer s.unlock()
+	if limit, starved := s.core.Starved(); !starved || limit != p.limit {
+		p.limit = limit
+		p.timer.Reset(d)
+		return
+	}
+	s.core.Reset(s.errorf(rpc.ResourceExhausted, "the stream stalled: the server has received nothing for %v", d))
 }
 
 // withdraw takes the pending message back because ctx has ended. If a part of it has left, that ends the stream: the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/flow"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
@@ -21,6 +22,12 @@ func WithMaxStreams(n int) Option { return option(func(c *config) { c.streams.ma
 // cannot be opened. Default 256 MiB.
 func WithStreamMemory(bytes int) Option { return option(func(c *config) { c.streams.memory = bytes }) }
 
+// WithStreamStall ends a stream whose server lets a message wait for so long without receiving anything: Send returns an
+// error (ResourceExhausted), and the server is told. 0, the default, stands for no such bound but that of Send's context.
+func WithStreamStall(d time.Duration) Option {
+	return option(func(c *config) { c.streams.stall = d })
+}
+
 // WithStreamInterceptors puts interceptors around the opening of streams, the first outermost. The option may be given
 // several times.
 func WithStreamInterceptors(i ...rpc.StreamClientInterceptor) Option {
@@ -31,6 +38,7 @@ func WithStreamInterceptors(i ...rpc.StreamClientInterceptor) Option {
 type streamConfig struct {
 	max          int
 	memory       int // bytes
+	stall        time.Duration
 	interceptors []rpc.StreamClientInterceptor
 }
 
@@ -46,6 +54,8 @@ func (c streamConfig) validate() error {
 		return fmt.Errorf("client: at most %d streams on a connection", c.max)
 	case c.memory < wire.MinWindow:
 		return fmt.Errorf("client: %d bytes for streams: at least %d are needed", c.memory, wire.MinWindow)
+	case c.stall < 0:
+		return fmt.Errorf("client: streams stalled for %v", c.stall)
 	case slices.ContainsFunc(c.interceptors, func(i rpc.StreamClientInterceptor) bool { return i == nil }):
 		return errors.New("client: a nil interceptor of streams")
 	}

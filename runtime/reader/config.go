@@ -98,6 +98,10 @@ type Config struct {
 	// that; larger windows come out of the other half.
 	StreamMemory int
 
+	// StreamStall is how long a client may let messages of a stream wait without granting credit for them; 0, the default:
+	// for ever. The stream is then reset (ResourceExhausted).
+	StreamStall time.Duration
+
 	// Memory bounds the same for all connections together; default 512 MiB.
 	Memory *flow.Budget
 
@@ -188,6 +192,7 @@ func (c *Config) ApplyDefaultsAndValidate() error {
 	}{
 		{"MaxMessage", int64(c.MaxMessage)}, {"MaxCalls", int64(c.MaxCalls)}, {"MaxCallBytes", int64(c.MaxCallBytes)},
 		{"MaxStreams", int64(c.MaxStreams)}, {"StreamMemory", int64(c.StreamMemory)}, {"MinRate", int64(c.MinRate)}, {"FirstFrameTimeout", int64(c.FirstFrameTimeout)}, {"FrameTimeout", int64(c.FrameTimeout)},
+		{"StreamStall", int64(c.StreamStall)},
 	} {
 		if limit.n < 0 {
 			return fmt.Errorf("reader: %s is negative", limit.name)

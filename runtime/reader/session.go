@@ -116,6 +116,9 @@ func (s *Session) complete() { s.frames++ }
 
 // Check returns why the connection must be closed by now, nil if it need not be. An error is final, as Feed's is.
 func (s *Session) Check(now time.Time) error {
+	if s.streams != nil && s.config.StreamStall > 0 {
+		s.streams.endStalled(now)
+	}
 	err := s.overdue(now)
 	if err != nil {
 		s.farewell(err)

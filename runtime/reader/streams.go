@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/flow"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
@@ -240,6 +241,20 @@ func (t *streams) written() {
 		t.lent[i] = nil
 	}
 	t.lent = t.lent[:0]
+}
+
+// endStalled resets the streams whose client has granted no credit for too long.
+func (t *streams) endStalled(now time.Time) {
+	t.mu.Lock()
+	stalled := t.mux.Stalled(now, t.config.StreamStall)
+	for _, core := range stalled {
+		core.Abandon(&rpc.Error{Code: rpc.ResourceExhausted, Message: fmt.Sprintf("the stream stalled: the client has received nothing for %v", t.config.StreamStall)})
+	}
+	t.mu.Unlock()
+	for _, core := range stalled {
+		t.mu.Lock()
+		t.unlock(stream.Wake{Stream: core, Recv: true, Send: true})
+	}
 }
 
 // waiting returns how many replies fill has yet to append.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/kuafu-rpc/kuafu/runtime/flow"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
@@ -22,6 +24,13 @@ func WithStreamMemory(perConn, all int) Option {
 			o.reader.Memory = flow.NewBudget(nil, uint64(all))
 		}
 	})
+}
+
+// WithStreamStall ends streams whose client lets messages wait for so long without receiving any of them: the handler's
+// Send returns rpc.ResourceExhausted, and so does the client's Recv. It takes up to half a second more. 0, the default,
+// stands for no such bound: how slow a client may be depends on what it does with the messages.
+func WithStreamStall(d time.Duration) Option {
+	return optionFunc(func(o *options) { o.reader.StreamStall = d })
 }
 
 // WithStreamInterceptors surrounds the handling of stream calls. The first is the outermost; a second use adds to the

@@ -214,3 +214,35 @@ func TestSendAhead(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamStall: a stream whose other side takes nothing ends, on the side that minds as on the other, and others go on.
+func TestStreamStall(t *testing.T) {
+	t.Run("the client does not read", func(t *testing.T) {
+		h, impl := startStreams(t, server.WithStreamStall(100*time.Millisecond))
+		c := h.streams()
+		s, err := c.Download(t.Context(), -1, 64<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrives(t, impl.ended, "the end of Download") // nothing is received before
+		for err == nil {
+			_, err = s.Recv(t.Context())
+		}
+		wantError(t, err, rpc.ResourceExhausted, rpc.MaybeExecuted, "the client has received nothing for 100ms")
+		pings(t, c)
+	})
+	t.Run("the server does not read", func(t *testing.T) {
+		h, impl := startStreams(t)
+		c := h.streams(client.WithStreamStall(100 * time.Millisecond))
+		s, err := c.Hold(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		arrives(t, impl.held, "Hold")
+		for err == nil {
+			err = s.Send(t.Context(), make([]byte, 64<<10))
+		}
+		wantError(t, err, rpc.ResourceExhausted, rpc.MaybeExecuted, "the server has received nothing for 100ms")
+		pings(t, c)
+	})
+}

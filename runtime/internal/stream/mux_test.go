@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/flow"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -294,5 +295,55 @@ func TestStrayData(t *testing.T) {
 	}
 	if n, want := flood(ended), slack+(DefaultWindow-1000)/wire.DataOverhead; n != want {
 		t.Errorf("%d frames after the end of a stream, want %d", n, want)
+	}
+}
+
+// A stream has stalled when it had something to send, and no credit, at all looks of a certain time.
+func TestStalled(t *testing.T) {
+	p := newPair(t, Config{})
+	now := time.Unix(1000, 0)
+	look := func(after time.Duration, want ...*Stream) {
+		t.Helper()
+		now = now.Add(after)
+		got := p.server.Stalled(now, 10*time.Second)
+		if len(got) != len(want) || len(got) == 1 && got[0] != want[0] {
+			t.Errorf("after %v: %v", now.Sub(time.Unix(1000, 0)), got)
+		}
+	}
+	c, s := p.open(1)
+	p.open(2) // has nothing to send
+	send(t, s, strings.Repeat("x", 2*DefaultWindow))
+	look(time.Hour) // there is credit
+	p.move(p.server, p.client)
+	look(0)
+	look(9 * time.Second)
+	p.client.Next() // the connection's limit, perhaps
+	if raised, err := s.credit(DefaultWindow + 100); !raised || err != nil {
+		t.Fatal(raised, err)
+	}
+	look(time.Second) // some credit has come, if too little for a piece
+	look(9 * time.Second)
+	look(time.Second, s)
+	s.Abandon(&rpc.Error{Code: rpc.ResourceExhausted, Message: "stalled"})
+	look(time.Hour)
+	p.move(p.server, p.client)
+	wantError(t, c, rpc.ResourceExhausted)
+
+	_, s = p.open(3) // its trailer waits behind what was given
+	if err := s.Give(make([]byte, 2*DefaultWindow)); err != nil {
+		t.Fatal(err)
+	}
+	p.move(p.server, p.client)
+	s.Finish([]byte("reply"))
+	s.Discard()
+	look(0)
+	look(10*time.Second, s)
+	s.Abandon(&rpc.Error{Code: rpc.ResourceExhausted})
+	s.Abandon(&rpc.Error{Code: rpc.ResourceExhausted}) // does nothing
+	if p.server.Lookup(3) != nil || p.server.GivenBytes() != 0 {
+		t.Errorf("stream 3 is still there: %v", s)
+	}
+	if f, ok := p.server.Next(); !ok || f.Kind != wire.KindReset || f.ID != 3 {
+		t.Errorf("%v, %v", &f, ok)
 	}
 }

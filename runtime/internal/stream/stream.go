@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/flow"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -67,6 +68,9 @@ type Stream struct {
 	inBulk  bool   // in mux.bulk
 	inFree  bool   // in mux.free
 	gone    bool   // mux has forgotten it
+
+	starved   time.Time // when Stalled first saw it without credit; zero if it had some
+	starvedAt uint64    // and which limit it had then
 
 	// What comes in. The last message may be incomplete.
 	in       queue[chunk]
