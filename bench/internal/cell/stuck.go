@@ -60,7 +60,7 @@ func RunStuck(ctx context.Context, name string, n, size, pass int, t Timing) (St
 	if _, err := pair.client.ask(request{Do: stick, N: n, Side: side{Size: size}}); err != nil {
 		return Stuck{}, err
 	}
-	if err := quiet(ctx, pair.server); err != nil {
+	if err := pair.quiet(ctx); err != nil {
 		return Stuck{}, err
 	}
 	clientAfter, err1 := resident(ctx, pair.client, false)
@@ -76,19 +76,25 @@ func RunStuck(ctx context.Context, name string, n, size, pass int, t Timing) (St
 	return s, nil
 }
 
-// quiet waits until a process has nothing more to do, for 10 s at most.
-func quiet(ctx context.Context, p *process) error {
-	const poll = 250 * time.Millisecond
-	last := -1.0
-	for range 10 * time.Second / poll {
-		a, err := p.ask(request{Do: memory})
-		if err != nil {
-			return err
+// quiet waits until two processes have had nothing to do for a while, for 15 s at most.
+func (p *pair) quiet(ctx context.Context) error {
+	const poll, wanted = 250 * time.Millisecond, 4
+	last, calm := 0.0, -1
+	for range 15 * time.Second / poll {
+		now := 0.0
+		for _, c := range []*process{p.server, p.client} {
+			a, err := c.ask(request{Do: memory})
+			if err != nil {
+				return err
+			}
+			now += a.CPU
 		}
-		if last >= 0 && a.CPU-last < 0.05*poll.Seconds() {
+		if calm++; now-last > 0.05*poll.Seconds() {
+			calm = 0
+		}
+		if last = now; calm == wanted {
 			return nil
 		}
-		last = a.CPU
 		if err := pause(ctx, poll); err != nil {
 			return err
 		}
