@@ -46,9 +46,15 @@ func (s *Session) cancel(id uint64) error {
 // one that does little else is no client, and its connection ends with the error.
 func (s *Session) countCancel(id uint64) (*rpc.Call, error) {
 	s.mu.Lock()
-	c, answered := s.calls[id], s.answeredCalls
+	c, answered := s.calls.find(id), s.answeredCalls
 	s.mu.Unlock()
-	if c == nil || c.Ended(time.Time{}) != nil || !s.early(c) || !s.cancels.tooMany(s.now, s.config.MaxCancels, answered) {
+	if c == nil || c.Ended(time.Time{}) != nil || !s.early(c) {
+		return c, nil
+	}
+	if s.cancels == nil {
+		s.cancels = new(cancels)
+	}
+	if !s.cancels.tooMany(s.now, s.config.MaxCancels, answered) {
 		return c, nil
 	}
 	return c, fmt.Errorf("%w: %w", ErrCancels, &wire.ConnError{Code: rpc.ResourceExhausted, Reason: fmt.Sprintf(

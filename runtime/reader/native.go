@@ -137,11 +137,21 @@ func (n *native) next(s *Session, b []byte) ([]byte, error) {
 		return b, nil
 	}
 	if len(b) >= size {
-		return b[size:], n.take(s, h, append(n.space(s, h, size), b[:size]...))
+		return b[size:], n.take(s, h, whole(h, b[:size]))
 	}
 	n.open, n.frame = true, h
 	n.body = append(n.space(s, h, max(len(b), firstBody)), b...)
 	return nil, nil
+}
+
+// whole returns a copy of a frame's payload.
+func whole(h wire.FrameHeader, b []byte) []byte {
+	if h.Kind == wire.KindData {
+		return append(buffer.Get(len(b))[:0], b...)
+	}
+	payload := make([]byte, len(b)) // which the compiler does not clear, because of the copy
+	copy(payload, b)
+	return payload
 }
 
 // space returns room for a frame's payload, of which sure bytes may be taken for granted. For Data it is room for
@@ -208,8 +218,8 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 
 func (n *native) call(s *Session, h wire.FrameHeader, payload []byte) error {
 	c := &rpc.Call{ID: h.Stream, Oneway: h.Flags&wire.FlagOneway != 0, Received: s.now, Dialect: n.dialect, Replier: s}
-	if c.ID <= s.last() {
-		return &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("call %d after call %d", c.ID, s.last())}
+	if c.ID <= s.lastID {
+		return &wire.ConnError{Code: rpc.InvalidArgument, Reason: fmt.Sprintf("call %d after call %d", c.ID, s.lastID)}
 	}
 	ch, err := wire.ParseCallHeader(payload[:h.HeaderLen])
 	if err != nil {
@@ -271,7 +281,7 @@ func (n *native) openStream(s *Session, c *rpc.Call, window uint64) *rpc.Error {
 // early to be told.
 func (s *Session) becomeNative() {
 	s.mu.Lock()
-	s.calls = make(map[uint64]*rpc.Call)
+	s.native = true
 	draining := s.draining
 	s.mu.Unlock()
 	if draining {

@@ -52,19 +52,19 @@ type Session struct {
 	frameBytes int       // how much of it has come
 	frames     int       // complete frames so far; counts up to 1
 	streams    *streams  // nil until there is a frame about one
-	cancels    cancels
+	cancels    *cancels  // nil until there is an early one
 
 	mu       sync.Mutex
-	peer     *rpc.Peer            // of calls taken from now on
-	calls    map[uint64]*rpc.Call // in flight, by id; nil unless the protocol is the native one
-	most     int                  // how large calls has been since it was made
-	serial   bool                 // calls run one after the other
-	running  *rpc.Call            // if serial: the one that runs
-	waiting  []*rpc.Call          // if serial: those behind it
+	peer     *rpc.Peer   // of calls taken from now on
+	native   bool        // the protocol is the native one
+	calls    callTable   // in flight, if native
+	serial   bool        // calls run one after the other
+	running  *rpc.Call   // if serial: the one that runs
+	waiting  []*rpc.Call // if serial: those behind it
 	inFlight int
 	bytes    int // bodies of the calls in flight
 	draining bool
-	lastID   uint64 // highest id taken
+	lastID   uint64 // highest id taken; changed on the loop only, which may read it without mu
 
 	answeredCalls uint64 // for which somebody still waited
 }
@@ -107,9 +107,6 @@ func (s *Session) Feed(b []byte) error {
 
 // keepBatch is the largest batch whose slice an idle connection keeps.
 const keepBatch = 16
-
-// keepCalls is how many calls may have been in flight at once before their map is dropped when it is empty.
-const keepCalls = 64
 
 // complete notes that a whole frame has been read.
 func (s *Session) complete() { s.frames++ }
@@ -180,9 +177,7 @@ func (s *Session) end(oneway bool) {
 	if s.running != nil {
 		calls = append(calls, s.running)
 	}
-	for _, c := range s.calls {
-		calls = append(calls, c)
-	}
+	calls = s.calls.appendTo(calls)
 	s.mu.Unlock()
 	for _, c := range calls {
 		if oneway {
@@ -197,7 +192,7 @@ func (s *Session) end(oneway bool) {
 // are refused as not executed.
 func (s *Session) Drain() {
 	s.mu.Lock()
-	tell := !s.draining && s.calls != nil
+	tell := !s.draining && s.native
 	s.draining = true
 	s.mu.Unlock()
 	if tell {
@@ -216,7 +211,7 @@ func (s *Session) Outstanding() int {
 func (s *Session) Undecided() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.calls == nil && !s.serial
+	return !s.native && !s.serial
 }
 
 // take counts c as in flight and puts it into the batch, or refuses it. An error ends the connection.
@@ -259,9 +254,8 @@ func (s *Session) admitLocked(c *rpc.Call, behind bool) *rpc.Error {
 	s.inFlight++
 	s.bytes += c.Size
 	s.lastID = max(s.lastID, c.ID)
-	if s.calls != nil {
-		s.calls[c.ID] = c
-		s.most = max(s.most, len(s.calls))
+	if s.native {
+		s.calls.add(c)
 	}
 	return nil
 }
@@ -305,11 +299,8 @@ func (s *Session) release(c *rpc.Call, awaited bool) (others bool) {
 	}
 	s.inFlight--
 	s.bytes -= c.Size
-	if s.calls != nil {
-		delete(s.calls, c.ID)
-		if len(s.calls) == 0 && s.most > keepCalls { // a map never shrinks
-			s.calls, s.most = make(map[uint64]*rpc.Call), 0
-		}
+	if s.native {
+		s.calls.remove(c)
 	}
 	next := s.nextLocked()
 	others = s.inFlight > 0

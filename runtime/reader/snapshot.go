@@ -21,7 +21,7 @@ func (s *Session) Snapshot() Snapshot {
 	defer s.mu.Unlock()
 	p := Snapshot{Peer: s.peer, Protocol: "unknown", Opened: s.opened, Calls: s.inFlight, Bytes: s.bytes}
 	switch {
-	case s.calls != nil:
+	case s.native:
 		p.Protocol = "native"
 	case s.serial:
 		p.Protocol = "thrift"

@@ -72,6 +72,7 @@ type Factory struct {
 	scratch sync.Pool // *[]byte: what one reply is encoded into
 	batches sync.Pool // *[]byte of capacity batchSize: what small replies are gathered in
 	bulk    sync.Pool // *[]byte of capacity bulkBuffer: what streams send
+	turns   sync.Pool // *turn
 }
 
 // NewFactory returns a Factory.
@@ -83,6 +84,7 @@ func NewFactory(opts Options) (*Factory, error) {
 	f.scratch.New = func() any { b := make([]byte, 0, 4<<10); return &b }
 	f.batches.New = func() any { b := make([]byte, 0, batchSize); return &b }
 	f.bulk.New = func() any { b := make([]byte, 0, bulkBuffer); return &b }
+	f.turns.New = func() any { return new(turn) }
 	return f, nil
 }
 
@@ -105,13 +107,20 @@ type Responder struct {
 	streams *source  // nil if there are none
 	via     *via     // of the replies of streams' calls; nil if there are none, or nobody wants to know
 
-	// Owned by whoever writes.
+	*turn // owned by whoever writes; nil but between a Next that has found something and its Written
+}
+
+// turn is what is needed to write once. It is lent to one connection after the other, because most of them are idle.
+type turn struct {
 	writing []segment
 	vector  [][]byte
 	told    []ending // which Written is telling
 	bulk    [][]byte // the streams' part of writing
 	scratch *[]byte  // from the factory's bulk, for that part; nil if there is none
 }
+
+// keepSegments is the largest turn, or queue of an idle connection, that is kept.
+const keepSegments = 64
 
 // segment is a piece of output: a shared batch, which goes back to the factory, or one reply's own buffer.
 type segment struct {
@@ -261,14 +270,25 @@ func (r *Responder) Next(limit int) [][]byte {
 		size += len(r.pending[n].b)
 		n++
 	}
+	streams := r.streams
+	if n == 0 && streams == nil {
+		r.mu.Unlock()
+		return nil
+	}
+	r.turn = r.factory.turns.Get().(*turn)
 	r.writing = append(r.writing, r.pending[:n]...)
 	rest := copy(r.pending, r.pending[n:])
 	clear(r.pending[rest:])
-	r.pending = r.pending[:rest]
-	streams := r.streams
+	if r.pending = r.pending[:rest]; rest == 0 && cap(r.pending) > keepSegments {
+		r.pending = nil
+	}
 	r.mu.Unlock()
 	if streams != nil {
 		r.nextStreams(streams)
+	}
+	if len(r.writing) == 0 {
+		r.endTurn()
+		return nil
 	}
 	for _, s := range r.writing {
 		r.vector = append(r.vector, s.b)
@@ -278,6 +298,9 @@ func (r *Responder) Next(limit int) [][]byte {
 
 // Written says that the buffers of the last Next are not needed any more.
 func (r *Responder) Written() {
+	if r.turn == nil { // there were none
+		return
+	}
 	size, bulk := 0, 0
 	for _, s := range r.writing {
 		size += len(s.b)
@@ -290,9 +313,6 @@ func (r *Responder) Written() {
 		}
 	}
 	r.writtenStreams()
-	clear(r.writing)
-	clear(r.vector)
-	r.writing, r.vector = r.writing[:0], r.vector[:0]
 	r.mu.Lock()
 	r.bytes -= size
 	r.written += uint64(size - bulk)
@@ -303,6 +323,19 @@ func (r *Responder) Written() {
 	}
 	r.mu.Unlock()
 	r.tellWritten()
+	r.endTurn()
+}
+
+// endTurn gives the turn back.
+func (r *Responder) endTurn() {
+	t := r.turn
+	r.turn = nil
+	clear(t.writing)
+	clear(t.vector)
+	t.writing, t.vector = t.writing[:0], t.vector[:0]
+	if cap(t.writing) <= keepSegments {
+		r.factory.turns.Put(t)
+	}
 }
 
 // Pending returns how many bytes wait to be written, replies of streams counted as one each.

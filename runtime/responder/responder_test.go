@@ -222,6 +222,23 @@ func TestConcurrentReplies(t *testing.T) {
 	}
 }
 
+// TestIdleHoldsNothing has a connection send a little and much, and looks at what it keeps.
+func TestIdleHoldsNothing(t *testing.T) {
+	r := newResponder(t, newConn(), Options{})
+	for _, replies := range []int{1, 10 * keepSegments} {
+		big := make([]byte, shareLimit+1)
+		for range replies {
+			r.Reply(call(big), rpc.Reply{})
+		}
+		for len(r.Next(1<<20)) > 0 {
+			r.Written()
+		}
+		if r.turn != nil || cap(r.pending) > keepSegments || r.Pending() != 0 {
+			t.Errorf("after %d replies: a turn %v, room for %d segments, %d bytes", replies, r.turn, cap(r.pending), r.Pending())
+		}
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	if _, err := NewFactory(Options{MaxPending: -1}); err == nil {
 		t.Error("a negative bound passed")
