@@ -77,7 +77,10 @@ func (cn *conn) lead(k *call) *rpc.Error {
 			cn.handOver(k, n)
 			return cn.giveUp(k)
 		default:
-			cn.fail(n.sign(cn, err)) // which ends k
+			cn.fail(n.sign(cn, err))
+			<-k.ended // with the connection, if not before
+			cn.handOver(k, n)
+			return k.err
 		}
 	}
 }
