@@ -21,6 +21,12 @@ func Failures(results []cell.Result) (failures []string) {
 	return failures
 }
 
+// Knows reports whether there is a limit for a payload and a number of callers.
+func Knows(payload string, callers int) bool {
+	return slices.ContainsFunc(allocLimits, func(l allocLimit) bool { return l.payload == payload && l.callers == callers }) ||
+		slices.ContainsFunc(lossLimits, func(l lossLimit) bool { return l.payload == payload && l.callers == callers })
+}
+
 // check returns a sentence for each side that allocates more.
 func (l allocLimit) check(results []cell.Result) (failures []string) {
 	passes := pick(results, l.peer, l.payload, l.callers)

@@ -64,6 +64,12 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+func TestKnows(t *testing.T) {
+	if !Knows("1k", 1) || !Knows("64k", 100) || Knows("64k", 1) || Knows("2k", 100) {
+		t.Error("cells are known that are not, or the other way round")
+	}
+}
+
 // TestLimits checks that every limit names peers that there are.
 func TestLimits(t *testing.T) {
 	for _, l := range allocLimits {
