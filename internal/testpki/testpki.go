@@ -12,13 +12,18 @@ import (
 	"math/big"
 	"net"
 	"net/url"
-	"testing"
 	"time"
 )
 
+// TB is what is needed of a testing.TB. Examples, which have none, pass something of their own.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // Authority signs certificates. Its methods may be called concurrently.
 type Authority struct {
-	t    testing.TB
+	t    TB
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 
@@ -27,7 +32,7 @@ type Authority struct {
 }
 
 // New returns an authority with a fresh key.
-func New(t testing.TB, name string) *Authority {
+func New(t TB, name string) *Authority {
 	t.Helper()
 	key := newKey(t)
 	template := &x509.Certificate{
@@ -130,7 +135,7 @@ func (a *Authority) Client(s *Subject) *tls.Config {
 	return config
 }
 
-func newKey(t testing.TB) *ecdsa.PrivateKey {
+func newKey(t TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -139,7 +144,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-func serial(t testing.TB) *big.Int {
+func serial(t TB) *big.Int {
 	t.Helper()
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {

@@ -32,15 +32,24 @@ func (d *desk) Greet(ctx context.Context, guest *greeter.Guest) (*greeter.Greeti
 
 // desks serves them in memory. In a real program client.WithDialer is not needed.
 func desks(list ...*desk) (network *rpctest.Network, end func()) {
+	services := make(map[string]greeter.Greeter)
+	for _, d := range list {
+		services[d.name] = d
+	}
+	return serve(services)
+}
+
+// serve serves each Greeter at its name and port 9090.
+func serve(services map[string]greeter.Greeter) (network *rpctest.Network, end func()) {
 	network = new(rpctest.Network)
 	var servers []*rpctest.Server
-	for _, d := range list {
-		s, err := rpctest.NewServer(rpctest.Options{}, greeter.NewGreeterService(d))
+	for name, impl := range services {
+		s, err := rpctest.NewServer(rpctest.Options{}, greeter.NewGreeterService(impl))
 		if err != nil {
 			panic(err)
 		}
 		servers = append(servers, s)
-		network.Put(d.name+":9090", s)
+		network.Put(name+":9090", s)
 	}
 	return network, func() {
 		for _, s := range servers {

@@ -3,12 +3,14 @@ package handler_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 
 	"github.com/kuafu-rpc/kuafu/runtime/client"
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/rpctest"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
 )
 
@@ -39,17 +41,21 @@ func (a *amount) DecodeThrift(d *codec.Decoder) {
 // deposit is "i64 deposit(1: i64 amount) (retry = "at_most_once")" of a service Account.
 var deposit = rpc.Method{Service: "Account", Name: "deposit", FullName: "Account.deposit", Retry: rpc.RetryAtMostOnce}
 
-// serve runs a server with one method and calls f with a client of it.
-func serve(invoke func(ctx context.Context, sum int64) (codec.Encodable, error), f func(*client.Client, *server.Server), opts ...server.Option) {
-	s := server.New(opts...)
-	err := s.Register(&rpc.Service{Name: "Account", Handlers: []rpc.Handler{{
+// account is a service with that method.
+func account(invoke func(ctx context.Context, sum int64) (codec.Encodable, error)) *rpc.Service {
+	return &rpc.Service{Name: "Account", Handlers: []rpc.Handler{{
 		Method:  &deposit,
 		NewArgs: func() codec.Decodable { return &amount{field: 1} },
 		Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
 			return invoke(ctx, args.(*amount).value)
 		},
-	}}})
-	if err != nil {
+	}}}
+}
+
+// serve runs a server of an account and calls f with a client of it.
+func serve(invoke func(ctx context.Context, sum int64) (codec.Encodable, error), f func(*client.Client, *server.Server), opts ...server.Option) {
+	s := server.New(opts...)
+	if err := s.Register(account(invoke)); err != nil {
 		panic(err)
 	}
 	address, err := s.Listen("tcp://127.0.0.1:0")
@@ -129,6 +135,48 @@ func ExampleRetryStore() {
 	// Output:
 	// 40 <nil>
 	// kept: Account.deposit number 1 with 12 bytes
+}
+
+// The reply to a deposit is lost with its connection, so the client asks again on a new one. The server has kept the
+// outcome, and the deposit is made once.
+func Example_lostReply() {
+	var balance, deposits int64
+	bank, err := rpctest.NewServer(rpctest.Options{}, account(func(_ context.Context, sum int64) (codec.Encodable, error) {
+		deposits++
+		balance += sum
+		return &amount{0, balance}, nil
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer bank.Close()
+	var link rpctest.Link
+	connections := 0
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		connections++
+		link.Set(rpctest.Incoming, rpctest.Fault{}) // the new connection is a good one
+		return bank.Dial(ctx, network, address)
+	}
+	c, err := client.Dial(context.Background(), "tcp://bank.example:7000", client.WithDialer(link.Dialer(dial)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+
+	result := amount{field: 0}
+	err = c.Call(context.Background(), &deposit, &amount{1, 40}, &result)
+	fmt.Println(result.value, err)
+
+	link.Set(rpctest.Incoming, rpctest.Fault{Cut: 1}) // the connection ends with the first byte of the next reply
+	err = c.Call(context.Background(), &deposit, &amount{1, 2}, &result)
+	fmt.Println(result.value, err)
+	fmt.Println(deposits, "deposits,", connections, "connections")
+	// Output:
+	// 40 <nil>
+	// 42 <nil>
+	// 2 deposits, 2 connections
 }
 
 // A call that waits for something gives its worker back: here there is one worker for two calls, of which the first is

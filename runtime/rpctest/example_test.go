@@ -71,3 +71,33 @@ func Example_faults() {
 	// true
 	// deadline_exceeded
 }
+
+// What goes over a connection, frame by frame.
+func ExampleTranscript() {
+	s, err := rpctest.NewServer(rpctest.Options{}, greeter.NewGreeterService(mock{counts: map[string]int64{"Ann": 4}}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	var transcript rpctest.Transcript
+	c, err := client.Dial(context.Background(), "tcp://any:1", client.WithDialer(transcript.Dialer(s.Dial)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	g := greeter.NewGreeterClient(c)
+	g.Count(context.Background(), "Ann") // whatever comes first, such as who is at the other end
+	before := len(transcript.String())
+
+	ctx := rpc.WithMetadata(context.Background(), "tenant", "blue")
+	g.Count(ctx, "Ann")
+	g.Count(ctx, "Eve")
+	fmt.Print(transcript.String()[before:])
+	// Output:
+	// > call 2 Greeter.count metadata tenant=blue, 11 bytes
+	// < reply 2, 12 bytes
+	// > call 3 Greeter.count metadata tenant=blue, 11 bytes
+	// < error 3 unknown, executed: never heard of
+}

@@ -1,0 +1,101 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/kuafu-rpc/kuafu/examples/hello/greeter"
+	"github.com/kuafu-rpc/kuafu/runtime/client"
+)
+
+// stuck is a Greeter that answers all calls but the first.
+type stuck struct {
+	greeter.Greeter
+	calls   atomic.Int64
+	dropped chan error // how the first call's context ended
+}
+
+func (s *stuck) Count(ctx context.Context, name string) (int64, error) {
+	if s.calls.Add(1) > 1 {
+		return 4, nil
+	}
+	<-ctx.Done()
+	s.dropped <- ctx.Err()
+	return 0, ctx.Err()
+}
+
+// A call of an idempotent method that is not answered in time is made once more, elsewhere. The first reply counts, and the
+// other attempt is canceled.
+func ExampleWithHedging() {
+	slow := &stuck{dropped: make(chan error, 1)}
+	network, end := serve(map[string]greeter.Greeter{"east": slow, "west": slow})
+	defer end()
+	c, err := client.Dial(context.Background(), "tcp://east:9090,tcp://west:9090", client.WithDialer(network.Dial),
+		client.WithBalancer(client.LeastPending),
+		client.WithHedging(client.Hedging{Delay: 10 * time.Millisecond, Extra: 1}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	fmt.Println(greeter.NewGreeterClient(c).Count(context.Background(), "Ann"))
+	fmt.Println(<-slow.dropped)
+	// Output:
+	// 4 <nil>
+	// context canceled
+}
+
+// clerk is a Greeter that says who it is. With Ann it talks without end.
+type clerk struct {
+	greeter.Greeter
+	name string
+	busy chan string // gets the name of who talks with Ann
+}
+
+func (c *clerk) Greet(ctx context.Context, guest *greeter.Guest) (*greeter.Greeting, error) {
+	if guest.Name == "Ann" {
+		c.busy <- c.name
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return &greeter.Greeting{Text: c.name}, nil
+}
+
+// Calls go to the server that owes fewer replies, past one that is busy.
+func ExampleWithBalancer() {
+	busy := make(chan string, 1)
+	network, end := serve(map[string]greeter.Greeter{"east": &clerk{name: "east", busy: busy}, "west": &clerk{name: "west", busy: busy}})
+	defer end()
+	ctx := context.Background()
+	c, err := client.Dial(ctx, "tcp://east:9090,tcp://west:9090", client.WithDialer(network.Dial), client.WithBalancer(client.LeastPending))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	g := greeter.NewGreeterClient(c)
+	greet := func() string {
+		r, err := g.Greet(ctx, &greeter.Guest{Name: "Bob"})
+		if err != nil {
+			return err.Error()
+		}
+		return r.Text
+	}
+
+	seen := make(map[string]bool)
+	for len(seen) < 2 { // both are connected before one gets busy
+		seen[greet()] = true
+	}
+	g.GreetAsync(ctx, &greeter.Guest{Name: "Ann"})
+	occupied := <-busy
+	here := 0
+	for range 100 {
+		if greet() == occupied {
+			here++
+		}
+	}
+	fmt.Println(len(seen), "servers,", here, "of 100 calls went to the busy one")
+	// Output: 2 servers, 0 of 100 calls went to the busy one
+}
