@@ -13,8 +13,8 @@ import (
 	"github.com/kuafu-rpc/kuafu/bench/internal/report"
 )
 
-// openPeers are measured by default.
-const openPeers = "kuafu,grpc,grpc-pool,kitex-mux,kitex-pooled,thrift-binary,drpc,connect,netrpc"
+// openPeers are measured by default. gnet-mux shows what waking up costs.
+const openPeers = "kuafu,grpc,grpc-pool,kitex-mux,kitex-pooled,thrift-binary,drpc,connect,netrpc,gnet-mux"
 
 // openCell is a peer with a rate of calls.
 type openCell struct {

@@ -47,10 +47,10 @@ func readResults(d *report.Data, name string) error {
 func whole(passes int) [][]string {
 	n := fmt.Sprint(passes)
 	return [][]string{
-		{"calls", "-payload", "1k", "-passes", n, "-warmup", "150ms", "-measure", "400ms"},
-		{"calls", "-payload", "64B,64k", "-callers", "16,100,1000", "-passes", n, "-warmup", "150ms", "-measure", "300ms",
+		{"calls", "-payload", "1k", "-passes", n, "-warmup", "150ms", "-measure", "500ms"},
+		{"calls", "-payload", "64B,64k", "-callers", "16,100,1000", "-passes", n, "-warmup", "150ms", "-measure", "500ms",
 			"-fw", "kuafu,kuafu-plain,kuafu-binary,kuafu-compact,grpc,grpc-pool,kitex-mux,kitex-pooled,thrift-binary,thrift-compact,drpc,connect,netrpc"},
-		{"open", "-passes", n, "-warmup", "150ms", "-measure", "500ms"},
+		{"open", "-passes", n, "-warmup", "150ms", "-measure", "700ms"},
 		{"stream", "-passes", n},
 		{"beside", "-passes", n},
 		{"stuck", "-passes", n},

@@ -8,7 +8,7 @@ type allocLimit struct {
 	client, server float64 // 0 for a side that is not ours
 }
 
-// Lower these when the code becomes better. CONTRIBUTING.md asks for a reason to raise them.
+// Lower these when the code becomes better. To raise one takes a reason, which the commit's message gives.
 var allocLimits = []allocLimit{
 	{"kuafu", "64B", 100, 4.6, 6.2},
 	{"kuafu", "1k", 100, 6.7, 8.3},
