@@ -32,7 +32,9 @@ func ExampleWithHedging() {
 	slow := &stuck{dropped: make(chan error, 1)}
 	network, end := serve(map[string]greeter.Greeter{"east": slow, "west": slow})
 	defer end()
-	c, err := client.Dial(context.Background(), "tcp://east:9090,tcp://west:9090", client.WithDialer(network.Dial),
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c, err := client.Dial(ctx, "tcp://east:9090,tcp://west:9090", client.WithDialer(network.Dial),
 		client.WithBalancer(client.LeastPending),
 		client.WithHedging(client.Hedging{Delay: 10 * time.Millisecond, Extra: 1}))
 	if err != nil {
@@ -40,7 +42,7 @@ func ExampleWithHedging() {
 		return
 	}
 	defer c.Close()
-	fmt.Println(greeter.NewGreeterClient(c).Count(context.Background(), "Ann"))
+	fmt.Println(greeter.NewGreeterClient(c).Count(ctx, "Ann"))
 	fmt.Println(<-slow.dropped)
 	// Output:
 	// 4 <nil>
@@ -68,7 +70,8 @@ func ExampleWithBalancer() {
 	busy := make(chan string, 1)
 	network, end := serve(map[string]greeter.Greeter{"east": &clerk{name: "east", busy: busy}, "west": &clerk{name: "west", busy: busy}})
 	defer end()
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	c, err := client.Dial(ctx, "tcp://east:9090,tcp://west:9090", client.WithDialer(network.Dial), client.WithBalancer(client.LeastPending))
 	if err != nil {
 		fmt.Println(err)
