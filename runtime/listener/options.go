@@ -42,7 +42,7 @@ type Options struct {
 	// 1024. Negative: no limit. Unix sockets are not counted.
 	MaxConnsPerIP int
 
-	ReadBuffer int // bytes one read may take; one buffer of that size per loop. Default 64 KiB
+	ReadBuffer int // bytes one read may take; one buffer of that size per loop. Default 256 KiB
 	Window     int // bytes asked of Output.Next at a time, and written before other connections get a turn. Default 1 MiB
 
 	// StallTimeout ends a connection whose peer took no byte for so long while output was pending; it may take a quarter
@@ -94,7 +94,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Loops, runtime.GOMAXPROCS(0))
 	set(&o.MaxConns, defaultMaxConns())
 	set(&o.MaxConnsPerIP, 1024)
-	set(&o.ReadBuffer, 64<<10)
+	set(&o.ReadBuffer, 256<<10)
 	set(&o.Window, 1<<20)
 	setTime(&o.StallTimeout, 10*time.Second)
 	setTime(&o.CloseGrace, time.Second)

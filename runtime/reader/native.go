@@ -27,8 +27,12 @@ type native struct {
 	pings pings
 }
 
-// firstBody is how much is set aside for a payload of which nothing has come yet.
-const firstBody = 16 << 10
+// firstBody is how much is set aside for a payload of which nothing has come yet, and bodyAhead how many times what has come
+// otherwise: with it most frames of some 10 KiB are put where they stay.
+const (
+	firstBody = 16 << 10
+	bodyAhead = 4
+)
 
 func (n *native) partial() bool { return n.open || n.skip > 0 || len(n.head) > 0 }
 
@@ -140,7 +144,7 @@ func (n *native) next(s *Session, b []byte) ([]byte, error) {
 		return b[size:], n.take(s, h, whole(h, b[:size]))
 	}
 	n.open, n.frame = true, h
-	n.body = append(n.space(s, h, max(len(b), firstBody)), b...)
+	n.body = append(n.space(s, h, max(bodyAhead*len(b), firstBody)), b...)
 	return nil, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/kuafu-rpc/kuafu/runtime/observe"
@@ -46,8 +47,10 @@ const (
 	batchSize  = 64 << 10
 	shareLimit = 16 << 10
 
-	// maxScratch is the largest encoding buffer worth keeping for the next reply.
-	maxScratch = 64 << 10
+	// maxScratch is the largest encoding buffer worth keeping for the next reply, and maxSlack how many times its length a
+	// large reply may take up while it waits, because limits count the length.
+	maxScratch = 1 << 20
+	maxSlack   = 4
 )
 
 func (o *Options) applyDefaultsAndValidate() error {
@@ -122,11 +125,13 @@ type turn struct {
 // keepSegments is the largest turn, or queue of an idle connection, that is kept.
 const keepSegments = 64
 
-// segment is a piece of output: a shared batch, which goes back to the factory, or one reply's own buffer.
+// segment is a piece of output: a batch that replies share, or one reply in the buffer that it was encoded into. Both go back
+// to the factory.
 type segment struct {
-	b      []byte
-	batch  *[]byte // nil for a reply's own buffer
-	stream bool    // from the streams: what a stream sends answers no call
+	b       []byte
+	batch   *[]byte // nil if this is none
+	scratch *[]byte // likewise
+	stream  bool    // from the streams: what a stream sends answers no call
 }
 
 // Reply queues the reply to c. Flush is to be called after it.
@@ -145,16 +150,20 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 	}
 	scratch := r.factory.scratch.Get().(*[]byte)
 	b := r.factory.encode((*scratch)[:0], c, reply, end)
-	own := len(b) > shareLimit
-	_ = r.append(b, own, end)
-	grown := cap(b) > cap(*scratch)
-	switch {
-	case !own && cap(b) <= maxScratch:
-		*scratch = b
-	case own && !grown:
-		return // the scratch itself left with the output
+	*scratch = b
+	if len(b) <= shareLimit || cap(b) > maxSlack*len(b) {
+		r.append(b, nil, end)
+		r.factory.keepScratch(scratch)
+	} else {
+		r.append(b, scratch, end)
 	}
-	r.factory.scratch.Put(scratch)
+}
+
+// keepScratch takes back what a reply was encoded into.
+func (f *Factory) keepScratch(scratch *[]byte) {
+	if cap(*scratch) <= maxScratch {
+		f.scratch.Put(scratch)
+	}
 }
 
 // encode appends the reply to dst, and notes in end, if that is not nil, what was made of it. A result is the
@@ -194,7 +203,7 @@ func methodName(c *rpc.Call) string {
 
 // Send queues bytes that are no reply, such as a control frame. b is copied.
 func (r *Responder) Send(b []byte) {
-	if r.append(b, false, nil) {
+	if r.append(b, nil, nil) {
 		r.conn.Wake()
 	}
 }
@@ -203,9 +212,9 @@ func (r *Responder) Send(b []byte) {
 // has more calls under way.
 func (r *Responder) Flush(crowd bool) { r.conn.Flush(crowd) }
 
-// append queues b, as it is if own is set, else copied into a shared batch. end is of the call that b answers, nil if
-// nobody wants to know. It reports whether nothing was queued before.
-func (r *Responder) append(b []byte, own bool, end *ending) (first bool) {
+// append queues b, as it is if it comes with its scratch, else a copy. end is of the call that b answers, nil if nobody wants
+// to know. It reports whether nothing was queued before.
+func (r *Responder) append(b []byte, scratch *[]byte, end *ending) (first bool) {
 	if len(b) == 0 {
 		if end != nil { // a dialect that has nothing to say about this
 			end.tell(&r.factory.opts.Events, true, end.done.Done)
@@ -238,9 +247,12 @@ func (r *Responder) append(b []byte, own bool, end *ending) (first bool) {
 		r.endings = append(r.endings, *end)
 	}
 	first = len(r.pending) == 0
-	if own {
-		r.pending = append(r.pending, segment{b: b})
-	} else {
+	switch {
+	case scratch != nil:
+		r.pending = append(r.pending, segment{b: b, scratch: scratch})
+	case len(b) > shareLimit:
+		r.pending = append(r.pending, segment{b: slices.Clone(b)})
+	default:
 		r.shareLocked(b)
 	}
 	r.mu.Unlock()
@@ -310,6 +322,9 @@ func (r *Responder) Written() {
 		if s.batch != nil {
 			*s.batch = s.b[:0]
 			r.factory.batches.Put(s.batch)
+		}
+		if s.scratch != nil {
+			r.factory.keepScratch(s.scratch)
 		}
 	}
 	r.writtenStreams()
