@@ -33,6 +33,13 @@ func kuafuPlain() Peer {
 		[]server.Option{server.WithCompression(-1)}, []client.Option{client.WithCompression(-1)})
 }
 
+// kuafuInline says that the method is short, so that the server runs it where it reads. For calls only.
+func kuafuInline() Peer {
+	p := kuafuWith("kuafu-inline", "Kuafu, method inline", []server.Option{server.WithInline("Echo.echo")}, nil)
+	p.Connect = nil
+	return p
+}
+
 func kuafuWith(name, title string, so []server.Option, co []client.Option) Peer {
 	return Peer{
 		Name: name, Title: title, Kind: Ours, Shares: true,

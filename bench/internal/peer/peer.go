@@ -51,6 +51,7 @@ func All() []Peer {
 	return []Peer{
 		kuafu("kuafu", "Kuafu"),
 		kuafuPlain(),
+		kuafuInline(),
 		kuafuStructs(),
 		kuafuDialect("kuafu-binary", "Kuafu's server, Apache client, binary", binaryProtocol),
 		kuafuDialect("kuafu-compact", "Kuafu's server, Apache client, compact", compactProtocol),
