@@ -164,6 +164,8 @@ func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64))
 	}
 	if c.stream != nil {
 		c.stream.startLocked()
+	} else if cn.streams.mux != nil {
+		cn.streams.mux.Hurry()
 	}
 	cn.unlockAndFlush()
 	return nil

@@ -90,7 +90,8 @@ type Config struct {
 	StreamWindow int
 
 	// ConnWindow is how much a client may send on all streams of a connection before the loop has looked at it: at least
-	// wire.MinWindow; default 258 KiB. It is what a call may have to wait behind.
+	// wire.MinWindow; default 258 KiB. It is what a call may have to wait behind. A connection that has carried 64 times as
+	// much without any call gets 1,032 KiB, until there is one.
 	ConnWindow int
 
 	// StreamMemory bounds what the streams of one connection may hold of what clients have sent, in bytes; default 128 MiB.

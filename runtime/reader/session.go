@@ -216,6 +216,9 @@ func (s *Session) Undecided() bool {
 
 // take counts c as in flight and puts it into the batch, or refuses it. An error ends the connection.
 func (s *Session) take(c *rpc.Call) error {
+	if s.streams != nil && c.Stream == nil {
+		s.streams.hurry()
+	}
 	c.Received = s.now
 	c.Size = len(c.Body)
 	s.mu.Lock()

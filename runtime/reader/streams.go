@@ -53,6 +53,7 @@ func (s *Session) streamsOf(n *native) *streams {
 		t.mux = stream.NewMux(stream.Config{
 			Window:     uint64(c.StreamWindow),
 			ConnWindow: uint32(c.ConnWindow),
+			WideWindow: uint32(max(c.ConnWindow, stream.WideWindow)),
 			MaxPiece:   n.dialect.MaxFrame,
 			MaxMessage: c.Dialect.MaxMessage,
 			MaxStreams: c.MaxStreams,
@@ -132,6 +133,13 @@ func (t *streams) refused() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mux.Refused()
+}
+
+// hurry notes that a call came that is no stream.
+func (t *streams) hurry() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mux.Hurry()
 }
 
 // start opens the stream of a call, or says why the call must be refused. window is from the call's header.

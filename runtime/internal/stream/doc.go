@@ -35,6 +35,9 @@
 // behind bulk. The frames of calls are none of the Mux's business and may be queued at any time, with one exception: the
 // Reply or Error of a stream goes through Stream.Finish, because it has to follow the stream's Data.
 //
+// Call Mux.Hurry when a call that is no stream is sent, or arrives: the window is wide only where nothing but bulk is
+// under way.
+//
 // A goroutine that sends calls Stream.Send, does step 2, and waits until Stream.Pending is 0 or Stream.Err is not nil.
 // If it cannot wait any longer it calls Withdraw. Give instead of Send lets it go on at once, as far as its owner
 // has memory for that. One that receives calls Stream.Recv until the error is not ErrWait,

@@ -12,6 +12,7 @@ import (
 const (
 	DefaultWindow     = 258 << 10 // four pieces of DefaultChunk, with what they cost and what an encoding may add
 	DefaultMaxWindow  = 4 << 20
+	WideWindow        = 4 * DefaultWindow
 	DefaultChunk      = 64 << 10
 	DefaultMaxStreams = 1024
 
@@ -23,6 +24,7 @@ type Config struct {
 	Window     uint64       // of a stream at first, as far as Memory has it; DefaultWindow, at least wire.MinWindow
 	MaxWindow  uint64       // that a stream may grow to; DefaultMaxWindow, at least Window
 	ConnWindow uint32       // what the own preamble announced; wire.DefaultWindow
+	WideWindow uint32       // of the connection while it carries bulk and nothing else, see Hurry; 0 for ConnWindow
 	Chunk      int          // of a Data frame that this side sends, about; DefaultChunk
 	MaxPiece   int          // that the peer accepts in a frame; wire.MaxData
 	MaxMessage int          // that this side receives; wire.DefaultMaxMessage
@@ -43,6 +45,7 @@ func (c *Config) applyDefaults() {
 	if c.ConnWindow == 0 {
 		c.ConnWindow = wire.DefaultWindow
 	}
+	c.WideWindow = max(c.WideWindow, c.ConnWindow)
 	if c.Chunk <= 0 {
 		c.Chunk = DefaultChunk
 	}
@@ -91,6 +94,8 @@ type Mux struct {
 	failed  *rpc.Error  // the connection is lost
 	sent    flow.Sender // of the connection
 	arrived flow.Receiver
+	calm    uint64 // cost of the Data that has arrived since the last Hurry
+	soon    uint64 // how much that has to be for the connection's window to be wide: calmWindows of it, except in tests
 	least   uint64 // credit that has to be there for a piece to go; see leastCredit
 	floor   uint64 // the least a stream's window can be: wire.MinWindow, except in tests
 	given   int    // bytes given to Give that have not left
@@ -120,6 +125,7 @@ func NewMux(c Config, window uint32) *Mux {
 		sent:    flow.NewSender(uint64(window)),
 		least:   leastCredit(uint64(window)),
 		arrived: flow.NewReceiver(uint64(c.ConnWindow), uint64(c.ConnWindow)),
+		soon:    calmWindows * uint64(c.ConnWindow),
 	}
 }
 
@@ -212,11 +218,15 @@ func (m *Mux) Data(h wire.FrameHeader, payload []byte, keep bool) (Wake, error) 
 		if err := m.arrived.Receive(cost); err != nil {
 			return Wake{}, exceeded("connection", m.arrived.Limit())
 		}
+		m.relax(cost)
 		m.arrived.Consume(cost) // sorted by stream, and so no longer on its way
 	}
 	s := m.streams[h.Stream]
 	if s == nil {
 		return Wake{}, m.strayData()
+	}
+	if len(payload) < m.config.Chunk/4 && h.Flags&(wire.FlagEnd|wire.FlagMore) == 0 && !s.more {
+		m.Hurry()
 	}
 	m.effect()
 	w, err := s.data(h.Flags, payload, keep)
@@ -224,6 +234,27 @@ func (m *Mux) Data(h wire.FrameHeader, payload []byte, keep bool) (Wake, error) 
 		err = m.checkControl()
 	}
 	return w, err
+}
+
+// calmWindows is how many windows of Data have to arrive after the last Hurry before the connection's window is wide.
+const calmWindows = 64
+
+// Hurry says that there are calls beside the streams, which should not wait behind much Data. For a while the connection's
+// window is what the preamble announced. What was promised beyond that may still arrive, once. A message that is less than
+// a quarter of a Chunk counts as a call does.
+func (m *Mux) Hurry() {
+	m.calm = 0
+	m.arrived.Resize(uint64(m.config.ConnWindow))
+}
+
+// ConnWindow returns the connection's window for what arrives.
+func (m *Mux) ConnWindow() uint64 { return m.arrived.Window() }
+
+// relax counts Data that has arrived, and widens the connection's window if there was nothing else for long enough.
+func (m *Mux) relax(cost uint64) {
+	if m.calm += cost; m.calm >= m.soon {
+		m.arrived.Resize(uint64(m.config.WideWindow))
+	}
 }
 
 // Credit takes a Credit frame. No Wake follows from it, but Next may have something now.

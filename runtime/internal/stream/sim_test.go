@@ -72,8 +72,9 @@ func newSim(t testing.TB, seed uint64, c simConfig) *sim {
 	make := func(name string, server bool) *end {
 		e := &end{sim: s, name: name, server: server, room: c.room, memory: flow.NewBudget(nil, c.memory),
 			streams: map[uint64]*app{}, limits: map[uint64]uint64{}}
-		e.mux = NewMux(Config{ConnWindow: c.conn, Chunk: c.chunk, MaxMessage: c.maxMessage, Memory: e.memory, Server: server}, c.conn)
+		e.mux = NewMux(Config{ConnWindow: c.conn, WideWindow: 4 * c.conn, Chunk: c.chunk, MaxMessage: c.maxMessage, Memory: e.memory, Server: server}, c.conn)
 		e.mux.floor, e.mux.config.Window, e.mux.config.MaxWindow = c.floor, c.window, c.maxWindow
+		e.mux.soon = 2 * uint64(c.conn)
 		return e
 	}
 	s.client, s.server = make("client", false), make("server", true)
