@@ -19,7 +19,7 @@ func (kuafuBulk) Down(ctx context.Context, messages, size int64, out rpc.SendStr
 }
 
 func (kuafuBulk) Up(ctx context.Context, messages rpc.RecvStream[[]byte]) (int64, error) {
-	return countPieces(func() ([]byte, error) { return messages.Recv(ctx) })
+	return countAndDrop(func() ([]byte, error) { return messages.Recv(ctx) }, rpc.Recycle)
 }
 
 func (kuafuBulk) DownChunks(ctx context.Context, messages, size int64, out rpc.SendStream[*bulk.Chunk]) error {
@@ -87,7 +87,7 @@ func (c kuafuStreams) down(ctx context.Context, n, size int, received *atomic.In
 		return err
 	}
 	defer s.Cancel()
-	if err := checkPieces(n, size, received, func() ([]byte, error) { return s.Recv(ctx) }); err != nil {
+	if err := checkAndDrop(n, size, received, func() ([]byte, error) { return s.Recv(ctx) }, rpc.Recycle); err != nil {
 		return err
 	}
 	return s.Finish(ctx)

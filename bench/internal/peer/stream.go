@@ -54,6 +54,11 @@ func sendPieces(n, size int64, send func([]byte) error) error {
 
 // countPieces receives until the stream ends and returns the number of bytes.
 func countPieces(receive func() ([]byte, error)) (sum int64, err error) {
+	return countAndDrop(receive, func([]byte) {})
+}
+
+// countAndDrop is countPieces, and calls drop with each message when it is done with it.
+func countAndDrop(receive func() ([]byte, error), drop func([]byte)) (sum int64, err error) {
 	for {
 		b, err := receive()
 		if errors.Is(err, io.EOF) {
@@ -63,12 +68,18 @@ func countPieces(receive func() ([]byte, error)) (sum int64, err error) {
 			return sum, err
 		}
 		sum += int64(len(b))
+		drop(b)
 	}
 }
 
 // checkPieces receives until the stream ends, and adds up in received what comes. There must be n messages of size
 // bytes; of the first, each byte is looked at, of the others the last.
 func checkPieces(n, size int, received *atomic.Int64, receive func() ([]byte, error)) error {
+	return checkAndDrop(n, size, received, receive, func([]byte) {})
+}
+
+// checkAndDrop is checkPieces, and calls drop with each message when it is done with it.
+func checkAndDrop(n, size int, received *atomic.Int64, receive func() ([]byte, error), drop func([]byte)) error {
 	want := payload.Piece(size)
 	for i := 0; ; i++ {
 		b, err := receive()
@@ -85,6 +96,7 @@ func checkPieces(n, size int, received *atomic.Int64, receive func() ([]byte, er
 			return payload.ErrMismatch
 		}
 		received.Add(int64(size))
+		drop(b)
 	}
 }
 
