@@ -135,7 +135,18 @@ func TestHedgesAreNoFlood(t *testing.T) {
 	eager.Ratio, eager.Floor = 1, 100_000
 	c := slow.dial(slow.tcp+","+address, client.WithBalancer(client.RoundRobin),
 		client.WithHedging(client.Hedging{Delay: 1, Extra: 1}), client.WithRetry(eager))
-	ctx, cancel := context.WithTimeout(t.Context(), soon) // of two attempts that both ask the slow server there is no end
+	// Until the quick server is connected, too, both attempts of a call ask the slow one, and it has no end.
+	connected := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		return c.Call(ctx, &m, text("hedged"), new(ignored)) == nil
+	}
+	for began := time.Now(); !connected(); {
+		if time.Since(began) > soon {
+			t.Fatal("the quick server answers no call")
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	var wg sync.WaitGroup
 	end := time.Now().Add(3 * time.Second) // a flood of so many would have been cut off after one
