@@ -19,7 +19,7 @@ type Dispatcher interface {
 
 // Output takes what goes back to the peer. The responder implements it.
 type Output interface {
-	// Reply queues the reply to c, which nobody sees before Flush.
+	// Reply queues the reply to c, which nobody sees before Flush or Wake.
 	rpc.Replier
 
 	// Flush has what Reply has queued written, by the caller as a rule. crowd says that the connection has more calls under
@@ -35,7 +35,8 @@ type Output interface {
 	// yet to append. Attach is called at most once, and before Wake and ReplyVia.
 	Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, written func(), waiting func() int)
 
-	// Wake says that fill has something. It may be called from any goroutine, and must not call fill itself.
+	// Wake says that fill has something, or has what Reply has queued written, on the loop. It may be called from any goroutine,
+	// and must not call fill itself.
 	Wake()
 
 	// ReplyVia is Reply for the call of a stream: it encodes the reply and gives the frame, fresh memory, to send, before

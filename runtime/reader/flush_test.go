@@ -23,11 +23,17 @@ func TestFlushFollowsReply(t *testing.T) {
 	if want := []bool{true, true, false}; !slices.Equal(b.crowds, want) {
 		t.Errorf("native: crowds %v, want %v", b.crowds, want)
 	}
+	// A call that was turned away is left to the loop.
+	b.crowds = nil
+	b.feed(nativeCall(t, 5, "", nil))
+	b.calls[4].Replier.Reply(b.calls[4], rpc.Reply{Err: &rpc.Error{Code: rpc.ResourceExhausted, Execution: rpc.NotExecuted}})
+	if len(b.crowds) != 0 || b.wakes != 1 {
+		t.Errorf("turned away: flushed %d times, woken %d times", len(b.crowds), b.wakes)
+	}
 	for range b.config.MaxCalls {
 		b.session.inFlight++
 	}
-	b.crowds = nil
-	b.feed(nativeCall(t, 5, "", nil))
+	b.feed(nativeCall(t, 6, "", nil))
 	if len(b.crowds) != 1 || b.replies[len(b.replies)-1].Err.Code != rpc.ResourceExhausted {
 		t.Errorf("a refusal was flushed %d times", len(b.crowds))
 	}

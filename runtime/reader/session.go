@@ -280,7 +280,11 @@ func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
 	awaited := c.Ended(time.Time{}) == nil // a deadline that passes just now makes no difference here
 	s.answer(c, reply)
 	crowd := s.release(c, awaited)
-	if c.WantsReply() {
+	switch {
+	case !c.WantsReply():
+	case reply.Err != nil && reply.Err.Execution == rpc.NotExecuted:
+		s.out.Wake() // a worker that turns calls away, in a flood, has better to do than to write
+	default:
 		s.out.Flush(crowd)
 	}
 }

@@ -45,6 +45,7 @@ type bench struct {
 	calls   []*rpc.Call // dispatched
 	replies []rpc.Reply // refused by the session
 	crowds  []bool      // of Flush
+	wakes   int
 	sent    []byte
 	fill    func([][]byte, []byte, int) [][]byte // of the streams; nil if there was none
 	waiting func() int
@@ -79,7 +80,7 @@ func newBench(t testing.TB, change func(*Config)) *bench {
 func (b *bench) Dispatch(calls []*rpc.Call)      { b.calls = append(b.calls, calls...) }
 func (b *bench) Reply(_ *rpc.Call, r rpc.Reply)  { b.replies = append(b.replies, r) }
 func (b *bench) Send(p []byte)                   { b.sent = append(b.sent, p...) }
-func (b *bench) Wake()                           {}
+func (b *bench) Wake()                           { b.wakes++ }
 func (b *bench) Appended(uint64)                 {}
 func (b *bench) Dropped(uint64)                  {}
 func (b *bench) Flush(crowd bool)                { b.crowds = append(b.crowds, crowd) }

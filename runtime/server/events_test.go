@@ -16,6 +16,7 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
 	"github.com/kuafu-rpc/kuafu/runtime/server/internal/echotest"
+	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
 
 // await waits for something to become true that nobody tells of.
@@ -163,7 +164,10 @@ func TestEventsOfConnections(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", tt.name, c, tt.want)
 		}
 	}
-	conn := h.dial(h.tcp)
+	conn := h.raw() // a client would connect again
+	if _, err := conn.Write(wire.AppendPreamble(nil, wire.Preamble{})); err != nil {
+		t.Fatal(err)
+	}
 	next(t, e.opened)
 	if err := h.srv.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
