@@ -29,7 +29,7 @@ func TestRegularOutlastsAnOutage(t *testing.T) {
 		time.AfterFunc(20*time.Second, func() { link.Partition(false) })
 		began := time.Now()
 		known := regular(t.Context(), greeter.NewGreeterClient(c), "Ann")
-		if took := time.Since(began); !known || took != 20*time.Second {
+		if took := time.Since(began); !known || took < 20*time.Second || took > 30*time.Second {
 			t.Errorf("%v after %v", known, took)
 		}
 	})
