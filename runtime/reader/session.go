@@ -282,10 +282,11 @@ func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
 	crowd := s.release(c, awaited)
 	switch {
 	case !c.WantsReply():
-	case reply.Err != nil && reply.Err.Execution == rpc.NotExecuted:
-		s.out.Wake() // a worker that turns calls away, in a flood, has better to do than to write
+	case crowd || reply.Err != nil && reply.Err.Execution == rpc.NotExecuted:
+		// Others will add to the same write; and a worker that has more calls to run, or to turn away, is needed for that.
+		s.out.Wake()
 	default:
-		s.out.Flush(crowd)
+		s.out.Flush(false)
 	}
 }
 
