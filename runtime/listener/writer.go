@@ -50,15 +50,14 @@ func (c *Conn) Wake() {
 }
 
 // Flush is Wake for a goroutine that can spare the time of a system call: if nobody is writing, it writes, and no trip
-// through the loop is needed. crowd says that others will have output soon; the caller yields to them, once before each
-// write, so that one write takes it all. Flush waits neither for the peer nor for another goroutine: what the socket has no room
+// through the loop is needed. Flush waits neither for the peer nor for another goroutine: what the socket has no room
 // for is left to the loop. Do not call it while holding a lock that Output's methods take.
-func (c *Conn) Flush(crowd bool) {
+func (c *Conn) Flush() {
 	if c.link != nil { // crypto/tls blocks
 		c.link.wake()
 		return
 	}
-	if !c.claim(crowd) {
+	if !c.claim() {
 		return
 	}
 	for round := 1; c.drainAside(round == maxRounds); round++ {
@@ -70,17 +69,12 @@ func (c *Conn) Flush(crowd bool) {
 }
 
 // claim makes the output the caller's, unless somebody else sees to it.
-func (c *Conn) claim(crowd bool) bool {
+func (c *Conn) claim() bool {
 	for {
 		switch c.state.Load() {
 		case writeIdle:
-			if !crowd {
-				if c.state.CompareAndSwap(writeIdle, writeBusy) {
-					return true
-				}
-			} else if c.state.CompareAndSwap(writeIdle, writeDue) {
-				runtime.Gosched() // not with a claim, which the loop might have to wait for
-				return c.state.CompareAndSwap(writeDue, writeBusy)
+			if c.state.CompareAndSwap(writeIdle, writeBusy) {
+				return true
 			}
 		case writeBusy:
 			if c.state.CompareAndSwap(writeBusy, writeAgain) {

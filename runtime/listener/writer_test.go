@@ -18,35 +18,33 @@ import (
 )
 
 // put is send by way of Flush.
-func (c *testConn) put(b []byte, crowd bool) {
+func (c *testConn) put(b []byte) {
 	c.mu.Lock()
 	c.pending = append(c.pending, b)
 	c.mu.Unlock()
-	c.conn.Flush(crowd)
+	c.conn.Flush()
 }
 
 // TestFlushWrites shows that Flush writes on the caller's goroutine, and has written when it returns.
 func TestFlushWrites(t *testing.T) {
-	for _, crowd := range []bool{false, true} {
-		for _, address := range []string{"tcp://127.0.0.1:0", "unix://" + t.TempDir() + "/s"} {
-			var stack atomic.Value
-			s := serveOn(t, address, Options{}, func(c *testConn) {
-				c.onNext = func() { stack.Store(string(debug.Stack())) }
-			})
-			nc, c := connect(t, s)
-			roundTrip(t, nc)
-			eventually(t, "the loop has let go", func() bool { return c.conn.state.Load() == writeIdle })
-			c.put([]byte("hello"), crowd)
-			if got := stack.Load().(string); !strings.Contains(got, "TestFlushWrites") {
-				t.Errorf("crowd %v: Next was called elsewhere:\n%s", crowd, got)
-			}
-			if n := s.pending(c); n != 0 {
-				t.Errorf("crowd %v: %d bytes are still pending", crowd, n)
-			}
-			b := make([]byte, 5)
-			if _, err := io.ReadFull(nc, b); err != nil || string(b) != "hello" {
-				t.Errorf("crowd %v: received %q, %v", crowd, b, err)
-			}
+	for _, address := range []string{"tcp://127.0.0.1:0", "unix://" + t.TempDir() + "/s"} {
+		var stack atomic.Value
+		s := serveOn(t, address, Options{}, func(c *testConn) {
+			c.onNext = func() { stack.Store(string(debug.Stack())) }
+		})
+		nc, c := connect(t, s)
+		roundTrip(t, nc)
+		eventually(t, "the loop has let go", func() bool { return c.conn.state.Load() == writeIdle })
+		c.put([]byte("hello"))
+		if got := stack.Load().(string); !strings.Contains(got, "TestFlushWrites") {
+			t.Errorf("Next was called elsewhere:\n%s", got)
+		}
+		if n := s.pending(c); n != 0 {
+			t.Errorf("%d bytes are still pending", n)
+		}
+		b := make([]byte, 5)
+		if _, err := io.ReadFull(nc, b); err != nil || string(b) != "hello" {
+			t.Errorf("received %q, %v", b, err)
 		}
 	}
 }
@@ -59,29 +57,6 @@ func (s *testServer) pending(c *testConn) (n int) {
 		n += len(b)
 	}
 	return n
-}
-
-// TestFlushYields has a crowd whose output leaves together: who flushes first lets the others run.
-func TestFlushYields(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that yielding means the others run, and nothing runs otherwise
-	s := serve(t, Options{Loops: 1}, nil)
-	nc, c := connect(t, s)
-	roundTrip(t, nc)
-	eventually(t, "the loop has let go", func() bool { return c.conn.state.Load() == writeIdle })
-	var asked atomic.Int32
-	c.late.Store(&lateHooks{onNext: func() { asked.Add(1) }})
-	const crowd = 10
-	var wg sync.WaitGroup
-	for range crowd {
-		wg.Go(func() { c.put([]byte("x"), true) })
-	}
-	wg.Wait()
-	if _, err := io.ReadFull(nc, make([]byte, crowd)); err != nil {
-		t.Fatal(err)
-	}
-	if n := asked.Load(); n > 4 { // two for one batch: the batch, and nothing; the loop may have come between
-		t.Errorf("%d replies were fetched with %d calls of Next", crowd, n)
-	}
 }
 
 // TestFlushStorm is TestWakeStorm with goroutines that write: each record must arrive once and in its sender's order.
@@ -98,7 +73,7 @@ func TestFlushStorm(t *testing.T) {
 				if i%4 == 0 {
 					c.send(b)
 				} else {
-					c.put(b, i%2 == 0)
+					c.put(b)
 				}
 			}
 		}()
@@ -131,7 +106,7 @@ func TestFlushBacklog(t *testing.T) {
 			}
 			want.Write(b)
 			size += len(b)
-			c.put(b, size%2 == 0)
+			c.put(b)
 		}
 		eventually(t, "the loop keeps the output", func() bool { return c.conn.armed.Load() && c.conn.state.Load() == writeKept })
 		got := sha256.New()
@@ -174,7 +149,7 @@ func TestEndWaitsForWriter(t *testing.T) {
 			enter, leave := stopNext(t, c)
 			done := make(chan struct{})
 			go func() {
-				c.put([]byte("late"), false)
+				c.put([]byte("late"))
 				close(done)
 			}()
 			enter()
@@ -200,7 +175,7 @@ func TestCloseMeetsWriter(t *testing.T) {
 	nc, c := connect(t, s)
 	enter, leave := stopNext(t, c)
 	const size = 16 << 20 // more than sockets hold
-	go c.put(make([]byte, size), false)
+	go c.put(make([]byte, size))
 	enter()
 	c.conn.Close(nil)
 	eventually(t, "the loop has left its mark", func() bool { return c.conn.state.Load() == writeWanted })
@@ -219,7 +194,7 @@ func TestFeedMeetsWriter(t *testing.T) {
 	s := serve(t, Options{}, nil)
 	nc, c := connect(t, s)
 	enter, leave := stopNext(t, c)
-	go c.put([]byte("1"), false)
+	go c.put([]byte("1"))
 	enter()
 	if _, err := io.WriteString(nc, "2"); err != nil {
 		t.Fatal(err)
@@ -248,7 +223,7 @@ func TestFlushRoundsAreBounded(t *testing.T) {
 			c.send([]byte("x"))
 		}
 	}})
-	c.put([]byte("x"), false)
+	c.put([]byte("x"))
 	if n := byCaller.Load(); n > maxRounds {
 		t.Errorf("the caller asked %d times", n)
 	}
@@ -275,7 +250,7 @@ func TestPanicInFlush(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					c.put([]byte("x"), false)
+					c.put([]byte("x"))
 				}()
 				<-done
 				if err := c.wait(); !errors.Is(err, ErrPanic) {
@@ -338,9 +313,9 @@ func flushRandomly(c *testConn, tag byte, ends bool) {
 		case 0:
 			c.send(b)
 		case 1:
-			c.put(b, false)
+			c.put(b)
 		default:
-			c.put(b, true)
+			c.put(b)
 		}
 	}
 	switch {

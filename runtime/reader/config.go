@@ -22,9 +22,8 @@ type Output interface {
 	// Reply queues the reply to c, which nobody sees before Flush or Wake.
 	rpc.Replier
 
-	// Flush has what Reply has queued written, by the caller as a rule. crowd says that the connection has more calls under
-	// way. It may be called from any goroutine.
-	Flush(crowd bool)
+	// Flush has what Reply has queued written, by the caller as a rule. It may be called from any goroutine.
+	Flush()
 
 	// Send queues bytes that are no reply. b is copied.
 	Send(b []byte)

@@ -272,21 +272,21 @@ func (s *Session) refuse(c *rpc.Call, err *rpc.Error) {
 	}
 	err.Execution = rpc.NotExecuted
 	s.answer(c, rpc.Reply{Err: err})
-	s.out.Flush(false)
+	s.out.Flush()
 }
 
 // Reply implements rpc.Replier for the calls of this session: it passes the reply on and frees the call's place.
 func (s *Session) Reply(c *rpc.Call, reply rpc.Reply) {
 	awaited := c.Ended(time.Time{}) == nil // a deadline that passes just now makes no difference here
 	s.answer(c, reply)
-	crowd := s.release(c, awaited)
+	others := s.release(c, awaited)
 	switch {
 	case !c.WantsReply():
-	case crowd || reply.Err != nil && reply.Err.Execution == rpc.NotExecuted:
-		// Others will add to the same write; and a worker that has more calls to run, or to turn away, is needed for that.
+	case others || reply.Err != nil && reply.Err.Execution == rpc.NotExecuted:
+		// Those others will add to the same write; and a worker that has more calls to run, or to turn away, is needed for that.
 		s.out.Wake()
 	default:
-		s.out.Flush(false)
+		s.out.Flush()
 	}
 }
 

@@ -44,7 +44,7 @@ type bench struct {
 	clock   time.Time
 	calls   []*rpc.Call // dispatched
 	replies []rpc.Reply // refused by the session
-	crowds  []bool      // of Flush
+	flushes int
 	wakes   int
 	sent    []byte
 	fill    func([][]byte, []byte, int) [][]byte // of the streams; nil if there was none
@@ -83,7 +83,7 @@ func (b *bench) Send(p []byte)                   { b.sent = append(b.sent, p...)
 func (b *bench) Wake()                           { b.wakes++ }
 func (b *bench) Appended(uint64)                 {}
 func (b *bench) Dropped(uint64)                  {}
-func (b *bench) Flush(crowd bool)                { b.crowds = append(b.crowds, crowd) }
+func (b *bench) Flush()                          { b.flushes++ }
 func (b *bench) check(after time.Duration) error { return b.session.Check(b.clock.Add(after)) }
 func (b *bench) answer(c *rpc.Call)              { c.Replier.Reply(c, rpc.Reply{Result: &word{}}) }
 func (b *bench) goAways() (g []wire.GoAway)      { return goAways(b.t, b.sent) }

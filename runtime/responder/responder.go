@@ -19,8 +19,8 @@ type Conn interface {
 	// Wake asks that the pending output be taken soon, on the loop.
 	Wake()
 
-	// Flush is Wake for who can write the output himself, and does if nobody else is. crowd says that more will come soon.
-	Flush(crowd bool)
+	// Flush is Wake for who can write the output himself, and does if nobody else is.
+	Flush()
 
 	// Abort ends the connection without writing what is pending.
 	Abort(reason error)
@@ -208,9 +208,8 @@ func (r *Responder) Send(b []byte) {
 	}
 }
 
-// Flush has queued replies written: by the caller unless somebody else is writing already. crowd says that the connection
-// has more calls under way.
-func (r *Responder) Flush(crowd bool) { r.conn.Flush(crowd) }
+// Flush has queued replies written: by the caller unless somebody else is writing already.
+func (r *Responder) Flush() { r.conn.Flush() }
 
 // append queues b, as it is if it comes with its scratch, else a copy. end is of the call that b answers, nil if nobody wants
 // to know. It reports whether nothing was queued before.

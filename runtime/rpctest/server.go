@@ -157,7 +157,7 @@ func (c *conn) Wake() {
 }
 
 // Flush implements responder.Conn.
-func (c *conn) Flush(bool) { c.Wake() }
+func (c *conn) Flush() { c.Wake() }
 
 // Abort implements responder.Conn.
 func (c *conn) Abort(reason error) {
