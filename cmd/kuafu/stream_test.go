@@ -328,7 +328,7 @@ func TestHealthWatch(t *testing.T) {
 	greeter.hear(t, `{"service":"Greeter","status":"SERVING"}`)
 	greeter.cancel()
 	greeter.end(t, exitOK, "")
-	time.Sleep(100 * time.Millisecond) // twice what --timeout says
+	time.Sleep(100 * time.Millisecond) // the watch has to outlive this: it is twice what --timeout says
 	unknown.cancel()
 	unknown.end(t, exitFailed, "kuafu: service Nobody is UNKNOWN\n")
 
