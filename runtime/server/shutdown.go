@@ -36,11 +36,11 @@ func (e *CutError) Error() string {
 // Unwrap returns the cause.
 func (e *CutError) Unwrap() error { return e.Cause }
 
-// Shutdown ends the server without losing a reply: it accepts the
-// connections that are waiting, and no more, calls the services' OnShutdown, tells clients to
-// send no more calls, lets the calls that were taken finish, sends their replies and closes the connections. When ctx ends first, what is left is
-// cut, and the error is a *CutError that says what. Native clients know of every call whether it was taken; Thrift's
-// protocol has no way to say it. Only the first of Shutdown and Close does the work; later ones wait for it and return nil.
+// Shutdown ends the server without losing a reply: it accepts the connections that are waiting, and no more, calls the
+// services' OnShutdown, tells clients to send no more calls, lets the calls that were taken finish, sends their replies and
+// closes the connections. When ctx ends first, what is left is cut, and the error is a *CutError that says what. Native
+// clients know of every call whether it was taken; Thrift's protocol has no way to say it. Only the first of Shutdown and
+// Close does the work; later ones wait for it and return nil.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if s.closed {
