@@ -61,5 +61,5 @@ func visit(ctx context.Context, w io.Writer, address string) error {
 		return err
 	}
 	// A oneway call is done when it is on its way.
-	return c.Farewell(ctx, "Ada")
+	return c.Farewell(ctx, "Grace")
 }

@@ -320,7 +320,7 @@ func NewGreeterClient(caller rpc.Caller) *GreeterClient { return &GreeterClient{
 // Greets a guest.
 func (c *GreeterClient) Greet(ctx context.Context, guest *Guest) (*Greeting, error) {
 	r := new(greeterGreetReply)
-	if err := c.caller.Call(ctx, &greeterGreetMethod, &greeterGreetArgs{guest}, r); err != nil {
+	if err := c.caller.Call(ctx, &greeterGreetMethod, greeterGreetArgs{guest}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -329,7 +329,7 @@ func (c *GreeterClient) Greet(ctx context.Context, guest *Guest) (*Greeting, err
 // GreetAsync is Greet without the wait.
 func (c *GreeterClient) GreetAsync(ctx context.Context, guest *Guest) *GreeterGreetCall {
 	call := new(GreeterGreetCall)
-	call.pending = c.caller.Go(ctx, &greeterGreetMethod, &greeterGreetArgs{guest}, &call.reply)
+	call.pending = c.caller.Go(ctx, &greeterGreetMethod, greeterGreetArgs{guest}, &call.reply)
 	return call
 }
 
@@ -440,7 +440,7 @@ type greeterGreetArgs struct {
 	guest *Guest
 }
 
-func (m *greeterGreetArgs) EncodeThrift(e *codec.Encoder) {
+func (m greeterGreetArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.guest != nil {
 		e.Field(1, codec.Struct)
@@ -652,7 +652,7 @@ func greeterForgetOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(greeterForgetResult), nil
+	return &greeterForgetResult{}, nil
 }
 
 // greeterForgetReply is the result of Forget as a client reads it.
