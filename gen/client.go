@@ -32,7 +32,7 @@ func (e *emitter) client(d *schema.Service, methods []*method) {
 
 // argsLiteral returns the arguments of a call as a value to send.
 func (e *emitter) argsLiteral(m *method) string {
-	return "&" + e.names[part{m.serviceFunc, roleArgs}] + "{" + strings.Join(m.names, ", ") + "}"
+	return unless(e.argsByValue(m), "&") + e.names[part{m.serviceFunc, roleArgs}] + "{" + strings.Join(m.names, ", ") + "}"
 }
 
 func (e *emitter) syncMethod(client string, m *method) {

@@ -100,14 +100,14 @@ func (e *emitter) outcomeFunc(m *method) {
 	e.P("}")
 	switch {
 	case m.Result == nil:
-		e.P("return new(", result, "), nil")
+		e.P("return ", unless(e.resultByValue(m), "&"), result, "{}, nil")
 	case m.Result.Kind == schema.KindStruct:
 		e.P("if success == nil {")
 		e.P("return nil, ", e.rpc("NewError"), "(", e.rpc("Internal"), ", ", quote(m.fullName()+" returned no result"), ")")
 		e.P("}")
 		fallthrough
 	default:
-		e.P("return &", result, "{success: success}, nil")
+		e.P("return ", unless(e.resultByValue(m), "&"), result, "{success: success}, nil")
 	}
 	e.P("}")
 	e.P()

@@ -175,7 +175,7 @@ func (e *emitter) argsType(m *method) {
 		e.P(m.members[i], " ", e.argType(f.Type))
 	}
 	e.closeType(len(m.Args))
-	e.P("func (m *", name, ") EncodeThrift(e *", e.codec("Encoder"), ") {")
+	e.P("func (m ", unless(e.argsByValue(m), "*"), name, ") EncodeThrift(e *", e.codec("Encoder"), ") {")
 	e.P("outer := e.BeginStruct()")
 	for _, f := range byID(m.Args) {
 		expr := "m." + m.member(f)
@@ -247,7 +247,7 @@ func (e *emitter) resultType(m *method) {
 		e.P(m.throws[i], " *", e.goType(f.Type))
 	}
 	e.closeType(m.outcomes())
-	e.P("func (m *", name, ") EncodeThrift(e *", e.codec("Encoder"), ") {")
+	e.P("func (m ", unless(e.resultByValue(m), "*"), name, ") EncodeThrift(e *", e.codec("Encoder"), ") {")
 	e.P("outer := e.BeginStruct()")
 	success := &schema.Field{Type: m.Result}
 	switch {
@@ -390,6 +390,30 @@ func (m *method) outcomes() int {
 		return len(m.Throws)
 	}
 	return 1 + len(m.Throws)
+}
+
+// argsByValue reports whether the arguments, as a client writes them, go into an interface by value: a struct whose one
+// member is a pointer or a map does so without an allocation.
+func (e *emitter) argsByValue(m *method) bool {
+	return len(m.Args) == 1 && e.pointerShaped(m.Args[0].Type)
+}
+
+// resultByValue is argsByValue for the result, as a server writes it.
+func (e *emitter) resultByValue(m *method) bool {
+	return m.outcomes() == 1 && (m.Result == nil || e.pointerShaped(m.Result)) // exceptions are pointers
+}
+
+// pointerShaped reports whether a value of the type that argType returns is a single pointer.
+func (e *emitter) pointerShaped(t *schema.Type) bool {
+	return t.Kind == schema.KindStruct || t.Kind == schema.KindMap && e.isGoMap(t)
+}
+
+// unless returns symbol, or nothing if the condition holds.
+func unless(condition bool, symbol string) string {
+	if condition {
+		return ""
+	}
+	return symbol
 }
 
 // openEnd and closeType print an empty struct type on one line.

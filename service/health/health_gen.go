@@ -382,7 +382,7 @@ func healthWatchOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(healthWatchResult), nil
+	return &healthWatchResult{}, nil
 }
 
 // healthWatchReply is the result of Watch as a client reads it.
@@ -462,7 +462,7 @@ func healthPingOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(healthPingResult), nil
+	return &healthPingResult{}, nil
 }
 
 // healthPingReply is the result of Ping as a client reads it.

@@ -628,7 +628,7 @@ type reflectionGetServiceResult struct {
 	success *ServiceInfo
 }
 
-func (m *reflectionGetServiceResult) EncodeThrift(e *codec.Encoder) {
+func (m reflectionGetServiceResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -643,7 +643,7 @@ func reflectionGetServiceOutcome(success *ServiceInfo, err error) (codec.Encodab
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Reflection.getService returned no result")
 	}
-	return &reflectionGetServiceResult{success: success}, nil
+	return reflectionGetServiceResult{success: success}, nil
 }
 
 // reflectionGetServiceReply is the result of GetService as a client reads it.

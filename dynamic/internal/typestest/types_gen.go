@@ -943,7 +943,7 @@ func baseNothingOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(baseNothingResult), nil
+	return &baseNothingResult{}, nil
 }
 
 // baseNothingReply is the result of Nothing as a client reads it.
@@ -1120,7 +1120,7 @@ func (c *CallsNothingCall) Done() <-chan struct{} { return c.pending.Done() }
 // All calls Calls.all and waits for its result.
 func (c *CallsClient) All(ctx context.Context, v *All) (*All, error) {
 	r := new(callsAllReply)
-	if err := c.caller.Call(ctx, &callsAllMethod, &callsAllArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &callsAllMethod, callsAllArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -1129,7 +1129,7 @@ func (c *CallsClient) All(ctx context.Context, v *All) (*All, error) {
 // AllAsync is All without the wait.
 func (c *CallsClient) AllAsync(ctx context.Context, v *All) *CallsAllCall {
 	call := new(CallsAllCall)
-	call.pending = c.caller.Go(ctx, &callsAllMethod, &callsAllArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &callsAllMethod, callsAllArgs{v}, &call.reply)
 	return call
 }
 
@@ -1274,7 +1274,7 @@ func callsNothingOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(callsNothingResult), nil
+	return &callsNothingResult{}, nil
 }
 
 // callsNothingReply is the result of Nothing as a client reads it.
@@ -1293,7 +1293,7 @@ type callsAllArgs struct {
 	v *All
 }
 
-func (m *callsAllArgs) EncodeThrift(e *codec.Encoder) {
+func (m callsAllArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -1555,7 +1555,7 @@ type callsCheckResult struct {
 	lost *Lost
 }
 
-func (m *callsCheckResult) EncodeThrift(e *codec.Encoder) {
+func (m callsCheckResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.lost != nil:
@@ -1574,7 +1574,7 @@ func callsCheckOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(callsCheckResult), nil
+	return callsCheckResult{}, nil
 }
 
 // callsCheckReply is the result of Check as a client reads it.

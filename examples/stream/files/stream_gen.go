@@ -352,7 +352,7 @@ type filesDownloadResult struct {
 	missing *NotFound
 }
 
-func (m *filesDownloadResult) EncodeThrift(e *codec.Encoder) {
+func (m filesDownloadResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.missing != nil:
@@ -371,7 +371,7 @@ func filesDownloadOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(filesDownloadResult), nil
+	return filesDownloadResult{}, nil
 }
 
 // filesDownloadReply is the result of Download as a client reads it.
@@ -439,7 +439,7 @@ func filesChatOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(filesChatResult), nil
+	return &filesChatResult{}, nil
 }
 
 // filesChatReply is the result of Chat as a client reads it.

@@ -1613,7 +1613,7 @@ func baseNothingOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(baseNothingResult), nil
+	return &baseNothingResult{}, nil
 }
 
 // baseNothingReply is the result of Nothing as a client reads it.
@@ -2314,7 +2314,7 @@ func (c *CompatSameCall) Done() <-chan struct{} { return c.pending.Done() }
 // Returns what it gets.
 func (c *CompatClient) Echo(ctx context.Context, value *Everything) (*Everything, error) {
 	r := new(compatEchoReply)
-	if err := c.caller.Call(ctx, &compatEchoMethod, &compatEchoArgs{value}, r); err != nil {
+	if err := c.caller.Call(ctx, &compatEchoMethod, compatEchoArgs{value}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -2323,7 +2323,7 @@ func (c *CompatClient) Echo(ctx context.Context, value *Everything) (*Everything
 // EchoAsync is Echo without the wait.
 func (c *CompatClient) EchoAsync(ctx context.Context, value *Everything) *CompatEchoCall {
 	call := new(CompatEchoCall)
-	call.pending = c.caller.Go(ctx, &compatEchoMethod, &compatEchoArgs{value}, &call.reply)
+	call.pending = c.caller.Go(ctx, &compatEchoMethod, compatEchoArgs{value}, &call.reply)
 	return call
 }
 
@@ -2722,7 +2722,7 @@ func (c *CompatEchoSetCall) Done() <-chan struct{} { return c.pending.Done() }
 // EchoMap calls Compat.echo_map and waits for its result.
 func (c *CompatClient) EchoMap(ctx context.Context, v map[string]int32) (map[string]int32, error) {
 	r := new(compatEchoMapReply)
-	if err := c.caller.Call(ctx, &compatEchoMapMethod, &compatEchoMapArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &compatEchoMapMethod, compatEchoMapArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -2731,7 +2731,7 @@ func (c *CompatClient) EchoMap(ctx context.Context, v map[string]int32) (map[str
 // EchoMapAsync is EchoMap without the wait.
 func (c *CompatClient) EchoMapAsync(ctx context.Context, v map[string]int32) *CompatEchoMapCall {
 	call := new(CompatEchoMapCall)
-	call.pending = c.caller.Go(ctx, &compatEchoMapMethod, &compatEchoMapArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &compatEchoMapMethod, compatEchoMapArgs{v}, &call.reply)
 	return call
 }
 
@@ -2756,7 +2756,7 @@ func (c *CompatEchoMapCall) Done() <-chan struct{} { return c.pending.Done() }
 // EchoShape calls Compat.echo_shape and waits for its result.
 func (c *CompatClient) EchoShape(ctx context.Context, v *Shape) (*Shape, error) {
 	r := new(compatEchoShapeReply)
-	if err := c.caller.Call(ctx, &compatEchoShapeMethod, &compatEchoShapeArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &compatEchoShapeMethod, compatEchoShapeArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -2765,7 +2765,7 @@ func (c *CompatClient) EchoShape(ctx context.Context, v *Shape) (*Shape, error) 
 // EchoShapeAsync is EchoShape without the wait.
 func (c *CompatClient) EchoShapeAsync(ctx context.Context, v *Shape) *CompatEchoShapeCall {
 	call := new(CompatEchoShapeCall)
-	call.pending = c.caller.Go(ctx, &compatEchoShapeMethod, &compatEchoShapeArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &compatEchoShapeMethod, compatEchoShapeArgs{v}, &call.reply)
 	return call
 }
 
@@ -3058,7 +3058,7 @@ func compatNothingOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(compatNothingResult), nil
+	return &compatNothingResult{}, nil
 }
 
 // compatNothingReply is the result of Nothing as a client reads it.
@@ -3106,7 +3106,7 @@ type compatSpecimenResult struct {
 	success *Everything
 }
 
-func (m *compatSpecimenResult) EncodeThrift(e *codec.Encoder) {
+func (m compatSpecimenResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -3121,7 +3121,7 @@ func compatSpecimenOutcome(success *Everything, err error) (codec.Encodable, err
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Compat.specimen returned no result")
 	}
-	return &compatSpecimenResult{success: success}, nil
+	return compatSpecimenResult{success: success}, nil
 }
 
 // compatSpecimenReply is the result of Specimen as a client reads it.
@@ -3273,7 +3273,7 @@ type compatEchoArgs struct {
 	value *Everything
 }
 
-func (m *compatEchoArgs) EncodeThrift(e *codec.Encoder) {
+func (m compatEchoArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.value != nil {
 		e.Field(1, codec.Struct)
@@ -3329,7 +3329,7 @@ type compatEchoResult struct {
 	success *Everything
 }
 
-func (m *compatEchoResult) EncodeThrift(e *codec.Encoder) {
+func (m compatEchoResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -3344,7 +3344,7 @@ func compatEchoOutcome(success *Everything, err error) (codec.Encodable, error) 
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Compat.echo returned no result")
 	}
-	return &compatEchoResult{success: success}, nil
+	return compatEchoResult{success: success}, nil
 }
 
 // compatEchoReply is the result of Echo as a client reads it.
@@ -4296,7 +4296,7 @@ type compatEchoMapArgs struct {
 	v map[string]int32
 }
 
-func (m *compatEchoMapArgs) EncodeThrift(e *codec.Encoder) {
+func (m compatEchoMapArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(1, codec.Map)
 	e.Map(codec.String, codec.I32, len(m.v))
@@ -4337,7 +4337,7 @@ type compatEchoMapResult struct {
 	success map[string]int32
 }
 
-func (m *compatEchoMapResult) EncodeThrift(e *codec.Encoder) {
+func (m compatEchoMapResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Map)
 	e.Map(codec.String, codec.I32, len(m.success))
@@ -4353,7 +4353,7 @@ func compatEchoMapOutcome(success map[string]int32, err error) (codec.Encodable,
 	if err != nil {
 		return nil, err
 	}
-	return &compatEchoMapResult{success: success}, nil
+	return compatEchoMapResult{success: success}, nil
 }
 
 // compatEchoMapReply is the result of EchoMap as a client reads it.
@@ -4400,7 +4400,7 @@ type compatEchoShapeArgs struct {
 	v *Shape
 }
 
-func (m *compatEchoShapeArgs) EncodeThrift(e *codec.Encoder) {
+func (m compatEchoShapeArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -4432,7 +4432,7 @@ type compatEchoShapeResult struct {
 	success *Shape
 }
 
-func (m *compatEchoShapeResult) EncodeThrift(e *codec.Encoder) {
+func (m compatEchoShapeResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -4447,7 +4447,7 @@ func compatEchoShapeOutcome(success *Shape, err error) (codec.Encodable, error) 
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Compat.echo_shape returned no result")
 	}
-	return &compatEchoShapeResult{success: success}, nil
+	return compatEchoShapeResult{success: success}, nil
 }
 
 // compatEchoShapeReply is the result of EchoShape as a client reads it.
@@ -4718,7 +4718,7 @@ type compatRefuseResult struct {
 	refusal *Refusal
 }
 
-func (m *compatRefuseResult) EncodeThrift(e *codec.Encoder) {
+func (m compatRefuseResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.refusal != nil:
@@ -4737,7 +4737,7 @@ func compatRefuseOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(compatRefuseResult), nil
+	return compatRefuseResult{}, nil
 }
 
 // compatRefuseReply is the result of Refuse as a client reads it.

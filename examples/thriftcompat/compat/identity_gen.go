@@ -210,7 +210,7 @@ func (c *RegistryEchoUUIDCall) Done() <-chan struct{} { return c.pending.Done() 
 // EchoIdentity calls Registry.echo_identity and waits for its result.
 func (c *RegistryClient) EchoIdentity(ctx context.Context, v *Identity) (*Identity, error) {
 	r := new(registryEchoIdentityReply)
-	if err := c.caller.Call(ctx, &registryEchoIdentityMethod, &registryEchoIdentityArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &registryEchoIdentityMethod, registryEchoIdentityArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -219,7 +219,7 @@ func (c *RegistryClient) EchoIdentity(ctx context.Context, v *Identity) (*Identi
 // EchoIdentityAsync is EchoIdentity without the wait.
 func (c *RegistryClient) EchoIdentityAsync(ctx context.Context, v *Identity) *RegistryEchoIdentityCall {
 	call := new(RegistryEchoIdentityCall)
-	call.pending = c.caller.Go(ctx, &registryEchoIdentityMethod, &registryEchoIdentityArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &registryEchoIdentityMethod, registryEchoIdentityArgs{v}, &call.reply)
 	return call
 }
 
@@ -326,7 +326,7 @@ type registryEchoIdentityArgs struct {
 	v *Identity
 }
 
-func (m *registryEchoIdentityArgs) EncodeThrift(e *codec.Encoder) {
+func (m registryEchoIdentityArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -358,7 +358,7 @@ type registryEchoIdentityResult struct {
 	success *Identity
 }
 
-func (m *registryEchoIdentityResult) EncodeThrift(e *codec.Encoder) {
+func (m registryEchoIdentityResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -373,7 +373,7 @@ func registryEchoIdentityOutcome(success *Identity, err error) (codec.Encodable,
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Registry.echo_identity returned no result")
 	}
-	return &registryEchoIdentityResult{success: success}, nil
+	return registryEchoIdentityResult{success: success}, nil
 }
 
 // registryEchoIdentityReply is the result of EchoIdentity as a client reads it.

@@ -372,7 +372,7 @@ func bulkDownOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(bulkDownResult), nil
+	return &bulkDownResult{}, nil
 }
 
 // bulkDownReply is the result of Down as a client reads it.
@@ -517,7 +517,7 @@ func bulkDownChunksOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(bulkDownChunksResult), nil
+	return &bulkDownChunksResult{}, nil
 }
 
 // bulkDownChunksReply is the result of DownChunks as a client reads it.
@@ -654,7 +654,7 @@ func bulkChatOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(bulkChatResult), nil
+	return &bulkChatResult{}, nil
 }
 
 // bulkChatReply is the result of Chat as a client reads it.

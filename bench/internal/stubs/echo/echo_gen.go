@@ -136,7 +136,7 @@ func NewEchoClient(caller rpc.Caller) *EchoClient { return &EchoClient{caller} }
 // Returns its argument.
 func (c *EchoClient) Echo(ctx context.Context, message *Message) (*Message, error) {
 	r := new(echoEchoReply)
-	if err := c.caller.Call(ctx, &echoEchoMethod, &echoEchoArgs{message}, r); err != nil {
+	if err := c.caller.Call(ctx, &echoEchoMethod, echoEchoArgs{message}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -145,7 +145,7 @@ func (c *EchoClient) Echo(ctx context.Context, message *Message) (*Message, erro
 // EchoAsync is Echo without the wait.
 func (c *EchoClient) EchoAsync(ctx context.Context, message *Message) *EchoEchoCall {
 	call := new(EchoEchoCall)
-	call.pending = c.caller.Go(ctx, &echoEchoMethod, &echoEchoArgs{message}, &call.reply)
+	call.pending = c.caller.Go(ctx, &echoEchoMethod, echoEchoArgs{message}, &call.reply)
 	return call
 }
 
@@ -172,7 +172,7 @@ type echoEchoArgs struct {
 	message *Message
 }
 
-func (m *echoEchoArgs) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.message != nil {
 		e.Field(1, codec.Struct)
@@ -204,7 +204,7 @@ type echoEchoResult struct {
 	success *Message
 }
 
-func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -219,7 +219,7 @@ func echoEchoOutcome(success *Message, err error) (codec.Encodable, error) {
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
 	}
-	return &echoEchoResult{success: success}, nil
+	return echoEchoResult{success: success}, nil
 }
 
 // echoEchoReply is the result of Echo as a client reads it.

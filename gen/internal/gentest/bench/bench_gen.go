@@ -134,7 +134,7 @@ func NewEchoClient(caller rpc.Caller) *EchoClient { return &EchoClient{caller} }
 // Echo calls Echo.echo and waits for its result.
 func (c *EchoClient) Echo(ctx context.Context, req *Msg) (*Msg, error) {
 	r := new(echoEchoReply)
-	if err := c.caller.Call(ctx, &echoEchoMethod, &echoEchoArgs{req}, r); err != nil {
+	if err := c.caller.Call(ctx, &echoEchoMethod, echoEchoArgs{req}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -143,7 +143,7 @@ func (c *EchoClient) Echo(ctx context.Context, req *Msg) (*Msg, error) {
 // EchoAsync is Echo without the wait.
 func (c *EchoClient) EchoAsync(ctx context.Context, req *Msg) *EchoEchoCall {
 	call := new(EchoEchoCall)
-	call.pending = c.caller.Go(ctx, &echoEchoMethod, &echoEchoArgs{req}, &call.reply)
+	call.pending = c.caller.Go(ctx, &echoEchoMethod, echoEchoArgs{req}, &call.reply)
 	return call
 }
 
@@ -170,7 +170,7 @@ type echoEchoArgs struct {
 	req *Msg
 }
 
-func (m *echoEchoArgs) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.req != nil {
 		e.Field(1, codec.Struct)
@@ -202,7 +202,7 @@ type echoEchoResult struct {
 	success *Msg
 }
 
-func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -217,7 +217,7 @@ func echoEchoOutcome(success *Msg, err error) (codec.Encodable, error) {
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
 	}
-	return &echoEchoResult{success: success}, nil
+	return echoEchoResult{success: success}, nil
 }
 
 // echoEchoReply is the result of Echo as a client reads it.

@@ -110,7 +110,7 @@ func NewEcho_Client(caller rpc.Caller) *Echo_Client { return &Echo_Client{caller
 // Echo calls Echo.echo and waits for its result.
 func (c *Echo_Client) Echo(ctx context.Context, echo *Echo) (*Echo, error) {
 	r := new(echoEchoReply)
-	if err := c.caller.Call(ctx, &echoEchoMethod, &echoEchoArgs{echo}, r); err != nil {
+	if err := c.caller.Call(ctx, &echoEchoMethod, echoEchoArgs{echo}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -119,7 +119,7 @@ func (c *Echo_Client) Echo(ctx context.Context, echo *Echo) (*Echo, error) {
 // EchoAsync is Echo without the wait.
 func (c *Echo_Client) EchoAsync(ctx context.Context, echo *Echo) *Echo_EchoCall {
 	call := new(Echo_EchoCall)
-	call.pending = c.caller.Go(ctx, &echoEchoMethod, &echoEchoArgs{echo}, &call.reply)
+	call.pending = c.caller.Go(ctx, &echoEchoMethod, echoEchoArgs{echo}, &call.reply)
 	return call
 }
 
@@ -146,7 +146,7 @@ type echoEchoArgs struct {
 	echo *Echo
 }
 
-func (m *echoEchoArgs) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.echo != nil {
 		e.Field(1, codec.Struct)
@@ -179,7 +179,7 @@ type echoEchoResult struct {
 	success *Echo
 }
 
-func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -194,7 +194,7 @@ func echoEchoOutcome(success *Echo, err error) (codec.Encodable, error) {
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
 	}
-	return &echoEchoResult{success: success}, nil
+	return echoEchoResult{success: success}, nil
 }
 
 // echoEchoReply is the result of Echo as a client reads it.
@@ -1984,7 +1984,7 @@ type argumentsImportsResult struct {
 	success *d_.Thing
 }
 
-func (m *argumentsImportsResult) EncodeThrift(e *codec.Encoder) {
+func (m argumentsImportsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -1999,7 +1999,7 @@ func argumentsImportsOutcome(success *d_.Thing, err error) (codec.Encodable, err
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Arguments.imports returned no result")
 	}
-	return &argumentsImportsResult{success: success}, nil
+	return argumentsImportsResult{success: success}, nil
 }
 
 // argumentsImportsReply is the result of Imports as a client reads it.
@@ -3536,7 +3536,7 @@ type heirImportsResult struct {
 	success *d_.Thing
 }
 
-func (m *heirImportsResult) EncodeThrift(e *codec.Encoder) {
+func (m heirImportsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -3551,7 +3551,7 @@ func heirImportsOutcome(success *d_.Thing, err error) (codec.Encodable, error) {
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Heir.imports returned no result")
 	}
-	return &heirImportsResult{success: success}, nil
+	return heirImportsResult{success: success}, nil
 }
 
 // heirImportsReply is the result of Imports as a client reads it.

@@ -1026,7 +1026,7 @@ func oddLaterOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(oddLaterResult), nil
+	return &oddLaterResult{}, nil
 }
 
 // oddLaterReply is the result of Later as a client reads it.
@@ -1558,7 +1558,7 @@ func laterLaterOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(laterLaterResult), nil
+	return &laterLaterResult{}, nil
 }
 
 // laterLaterReply is the result of Later as a client reads it.

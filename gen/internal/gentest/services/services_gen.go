@@ -1022,7 +1022,7 @@ func (c *ShapesWordsCall) Done() <-chan struct{} { return c.pending.Done() }
 // Laters calls Shapes.laters and waits for its result.
 func (c *ShapesClient) Laters(ctx context.Context, v map[string]kitchen.Later) (map[string]kitchen.Later, error) {
 	r := new(shapesLatersReply)
-	if err := c.caller.Call(ctx, &shapesLatersMethod, &shapesLatersArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &shapesLatersMethod, shapesLatersArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -1031,7 +1031,7 @@ func (c *ShapesClient) Laters(ctx context.Context, v map[string]kitchen.Later) (
 // LatersAsync is Laters without the wait.
 func (c *ShapesClient) LatersAsync(ctx context.Context, v map[string]kitchen.Later) *ShapesLatersCall {
 	call := new(ShapesLatersCall)
-	call.pending = c.caller.Go(ctx, &shapesLatersMethod, &shapesLatersArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &shapesLatersMethod, shapesLatersArgs{v}, &call.reply)
 	return call
 }
 
@@ -1102,7 +1102,7 @@ func (c *ShapesBlobsCall) Done() <-chan struct{} { return c.pending.Done() }
 // Structure calls Shapes.structure and waits for its result.
 func (c *ShapesClient) Structure(ctx context.Context, v *kitchen.Later) (*kitchen.Later, error) {
 	r := new(shapesStructureReply)
-	if err := c.caller.Call(ctx, &shapesStructureMethod, &shapesStructureArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &shapesStructureMethod, shapesStructureArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -1111,7 +1111,7 @@ func (c *ShapesClient) Structure(ctx context.Context, v *kitchen.Later) (*kitche
 // StructureAsync is Structure without the wait.
 func (c *ShapesClient) StructureAsync(ctx context.Context, v *kitchen.Later) *ShapesStructureCall {
 	call := new(ShapesStructureCall)
-	call.pending = c.caller.Go(ctx, &shapesStructureMethod, &shapesStructureArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &shapesStructureMethod, shapesStructureArgs{v}, &call.reply)
 	return call
 }
 
@@ -1136,7 +1136,7 @@ func (c *ShapesStructureCall) Done() <-chan struct{} { return c.pending.Done() }
 // Shape calls Shapes.shape and waits for its result.
 func (c *ShapesClient) Shape(ctx context.Context, v *kitchen.Shape) (*kitchen.Shape, error) {
 	r := new(shapesShapeReply)
-	if err := c.caller.Call(ctx, &shapesShapeMethod, &shapesShapeArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &shapesShapeMethod, shapesShapeArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -1145,7 +1145,7 @@ func (c *ShapesClient) Shape(ctx context.Context, v *kitchen.Shape) (*kitchen.Sh
 // ShapeAsync is Shape without the wait.
 func (c *ShapesClient) ShapeAsync(ctx context.Context, v *kitchen.Shape) *ShapesShapeCall {
 	call := new(ShapesShapeCall)
-	call.pending = c.caller.Go(ctx, &shapesShapeMethod, &shapesShapeArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &shapesShapeMethod, shapesShapeArgs{v}, &call.reply)
 	return call
 }
 
@@ -1170,7 +1170,7 @@ func (c *ShapesShapeCall) Done() <-chan struct{} { return c.pending.Done() }
 // Node calls Shapes.node and waits for its result.
 func (c *ShapesClient) Node(ctx context.Context, v *kitchen.Node) (*kitchen.Node, error) {
 	r := new(shapesNodeReply)
-	if err := c.caller.Call(ctx, &shapesNodeMethod, &shapesNodeArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &shapesNodeMethod, shapesNodeArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -1179,7 +1179,7 @@ func (c *ShapesClient) Node(ctx context.Context, v *kitchen.Node) (*kitchen.Node
 // NodeAsync is Node without the wait.
 func (c *ShapesClient) NodeAsync(ctx context.Context, v *kitchen.Node) *ShapesNodeCall {
 	call := new(ShapesNodeCall)
-	call.pending = c.caller.Go(ctx, &shapesNodeMethod, &shapesNodeArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &shapesNodeMethod, shapesNodeArgs{v}, &call.reply)
 	return call
 }
 
@@ -1204,7 +1204,7 @@ func (c *ShapesNodeCall) Done() <-chan struct{} { return c.pending.Done() }
 // Exceptional calls Shapes.exceptional and waits for its result.
 func (c *ShapesClient) Exceptional(ctx context.Context, busy *Busy) (*shared.NotFound, error) {
 	r := new(shapesExceptionalReply)
-	if err := c.caller.Call(ctx, &shapesExceptionalMethod, &shapesExceptionalArgs{busy}, r); err != nil {
+	if err := c.caller.Call(ctx, &shapesExceptionalMethod, shapesExceptionalArgs{busy}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -1213,7 +1213,7 @@ func (c *ShapesClient) Exceptional(ctx context.Context, busy *Busy) (*shared.Not
 // ExceptionalAsync is Exceptional without the wait.
 func (c *ShapesClient) ExceptionalAsync(ctx context.Context, busy *Busy) *ShapesExceptionalCall {
 	call := new(ShapesExceptionalCall)
-	call.pending = c.caller.Go(ctx, &shapesExceptionalMethod, &shapesExceptionalArgs{busy}, &call.reply)
+	call.pending = c.caller.Go(ctx, &shapesExceptionalMethod, shapesExceptionalArgs{busy}, &call.reply)
 	return call
 }
 
@@ -1301,7 +1301,7 @@ func shapesNothingOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(shapesNothingResult), nil
+	return &shapesNothingResult{}, nil
 }
 
 // shapesNothingReply is the result of Nothing as a client reads it.
@@ -2312,7 +2312,7 @@ type shapesLatersArgs struct {
 	v map[string]kitchen.Later
 }
 
-func (m *shapesLatersArgs) EncodeThrift(e *codec.Encoder) {
+func (m shapesLatersArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(1, codec.Map)
 	e.Map(codec.String, codec.Struct, len(m.v))
@@ -2354,7 +2354,7 @@ type shapesLatersResult struct {
 	success map[string]kitchen.Later
 }
 
-func (m *shapesLatersResult) EncodeThrift(e *codec.Encoder) {
+func (m shapesLatersResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Map)
 	e.Map(codec.String, codec.Struct, len(m.success))
@@ -2370,7 +2370,7 @@ func shapesLatersOutcome(success map[string]kitchen.Later, err error) (codec.Enc
 	if err != nil {
 		return nil, err
 	}
-	return &shapesLatersResult{success: success}, nil
+	return shapesLatersResult{success: success}, nil
 }
 
 // shapesLatersReply is the result of Laters as a client reads it.
@@ -2546,7 +2546,7 @@ type shapesStructureArgs struct {
 	v *kitchen.Later
 }
 
-func (m *shapesStructureArgs) EncodeThrift(e *codec.Encoder) {
+func (m shapesStructureArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -2578,7 +2578,7 @@ type shapesStructureResult struct {
 	success *kitchen.Later
 }
 
-func (m *shapesStructureResult) EncodeThrift(e *codec.Encoder) {
+func (m shapesStructureResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -2593,7 +2593,7 @@ func shapesStructureOutcome(success *kitchen.Later, err error) (codec.Encodable,
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Shapes.structure returned no result")
 	}
-	return &shapesStructureResult{success: success}, nil
+	return shapesStructureResult{success: success}, nil
 }
 
 // shapesStructureReply is the result of Structure as a client reads it.
@@ -2633,7 +2633,7 @@ type shapesShapeArgs struct {
 	v *kitchen.Shape
 }
 
-func (m *shapesShapeArgs) EncodeThrift(e *codec.Encoder) {
+func (m shapesShapeArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -2665,7 +2665,7 @@ type shapesShapeResult struct {
 	success *kitchen.Shape
 }
 
-func (m *shapesShapeResult) EncodeThrift(e *codec.Encoder) {
+func (m shapesShapeResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -2680,7 +2680,7 @@ func shapesShapeOutcome(success *kitchen.Shape, err error) (codec.Encodable, err
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Shapes.shape returned no result")
 	}
-	return &shapesShapeResult{success: success}, nil
+	return shapesShapeResult{success: success}, nil
 }
 
 // shapesShapeReply is the result of Shape as a client reads it.
@@ -2720,7 +2720,7 @@ type shapesNodeArgs struct {
 	v *kitchen.Node
 }
 
-func (m *shapesNodeArgs) EncodeThrift(e *codec.Encoder) {
+func (m shapesNodeArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -2752,7 +2752,7 @@ type shapesNodeResult struct {
 	success *kitchen.Node
 }
 
-func (m *shapesNodeResult) EncodeThrift(e *codec.Encoder) {
+func (m shapesNodeResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -2767,7 +2767,7 @@ func shapesNodeOutcome(success *kitchen.Node, err error) (codec.Encodable, error
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Shapes.node returned no result")
 	}
-	return &shapesNodeResult{success: success}, nil
+	return shapesNodeResult{success: success}, nil
 }
 
 // shapesNodeReply is the result of Node as a client reads it.
@@ -2807,7 +2807,7 @@ type shapesExceptionalArgs struct {
 	busy *Busy
 }
 
-func (m *shapesExceptionalArgs) EncodeThrift(e *codec.Encoder) {
+func (m shapesExceptionalArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.busy != nil {
 		e.Field(1, codec.Struct)
@@ -2962,7 +2962,7 @@ type shapesTypedefsResult struct {
 	success *kitchen.Forward
 }
 
-func (m *shapesTypedefsResult) EncodeThrift(e *codec.Encoder) {
+func (m shapesTypedefsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -2977,7 +2977,7 @@ func shapesTypedefsOutcome(success *kitchen.Forward, err error) (codec.Encodable
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Shapes.typedefs returned no result")
 	}
-	return &shapesTypedefsResult{success: success}, nil
+	return shapesTypedefsResult{success: success}, nil
 }
 
 // shapesTypedefsReply is the result of Typedefs as a client reads it.
@@ -3662,7 +3662,7 @@ type callsFailVoidResult struct {
 	busy *Busy
 }
 
-func (m *callsFailVoidResult) EncodeThrift(e *codec.Encoder) {
+func (m callsFailVoidResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.busy != nil:
@@ -3681,7 +3681,7 @@ func callsFailVoidOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(callsFailVoidResult), nil
+	return callsFailVoidResult{}, nil
 }
 
 // callsFailVoidReply is the result of FailVoid as a client reads it.
@@ -4012,7 +4012,7 @@ func callsHintsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(callsHintsResult), nil
+	return &callsHintsResult{}, nil
 }
 
 // callsHintsReply is the result of Hints as a client reads it.
@@ -4058,7 +4058,7 @@ func callsMoreHintsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(callsMoreHintsResult), nil
+	return &callsMoreHintsResult{}, nil
 }
 
 // callsMoreHintsReply is the result of MoreHints as a client reads it.
@@ -4104,7 +4104,7 @@ func callsOldOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(callsOldResult), nil
+	return &callsOldResult{}, nil
 }
 
 // callsOldReply is the result of Old as a client reads it.
@@ -4170,7 +4170,7 @@ func callsSparseOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(callsSparseResult), nil
+	return &callsSparseResult{}, nil
 }
 
 // callsSparseReply is the result of Sparse as a client reads it.
@@ -4353,7 +4353,7 @@ func (c *DerivedMiddleCall) Done() <-chan struct{} { return c.pending.Done() }
 // Own calls Derived.own and waits for its result.
 func (c *DerivedClient) Own(ctx context.Context, v *kitchen.Later) (*kitchen.Later, error) {
 	r := new(derivedOwnReply)
-	if err := c.caller.Call(ctx, &derivedOwnMethod, &derivedOwnArgs{v}, r); err != nil {
+	if err := c.caller.Call(ctx, &derivedOwnMethod, derivedOwnArgs{v}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -4362,7 +4362,7 @@ func (c *DerivedClient) Own(ctx context.Context, v *kitchen.Later) (*kitchen.Lat
 // OwnAsync is Own without the wait.
 func (c *DerivedClient) OwnAsync(ctx context.Context, v *kitchen.Later) *DerivedOwnCall {
 	call := new(DerivedOwnCall)
-	call.pending = c.caller.Go(ctx, &derivedOwnMethod, &derivedOwnArgs{v}, &call.reply)
+	call.pending = c.caller.Go(ctx, &derivedOwnMethod, derivedOwnArgs{v}, &call.reply)
 	return call
 }
 
@@ -4557,7 +4557,7 @@ type derivedOwnArgs struct {
 	v *kitchen.Later
 }
 
-func (m *derivedOwnArgs) EncodeThrift(e *codec.Encoder) {
+func (m derivedOwnArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.v != nil {
 		e.Field(1, codec.Struct)
@@ -4589,7 +4589,7 @@ type derivedOwnResult struct {
 	success *kitchen.Later
 }
 
-func (m *derivedOwnResult) EncodeThrift(e *codec.Encoder) {
+func (m derivedOwnResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -4604,7 +4604,7 @@ func derivedOwnOutcome(success *kitchen.Later, err error) (codec.Encodable, erro
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Derived.own returned no result")
 	}
-	return &derivedOwnResult{success: success}, nil
+	return derivedOwnResult{success: success}, nil
 }
 
 // derivedOwnReply is the result of Own as a client reads it.

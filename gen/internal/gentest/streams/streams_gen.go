@@ -299,7 +299,7 @@ func NewStreamsClient(caller rpc.Caller) *StreamsClient { return &StreamsClient{
 //
 // The stream must be ended, by Finish, by Cancel or by the end of ctx, which governs all of it.
 func (c *StreamsClient) Download(ctx context.Context, request *Request) (*StreamsDownloadStream, error) {
-	s, err := rpc.OpenStream(ctx, c.caller, &streamsDownloadMethod, &streamsDownloadArgs{request})
+	s, err := rpc.OpenStream(ctx, c.caller, &streamsDownloadMethod, streamsDownloadArgs{request})
 	if err != nil {
 		return nil, err
 	}
@@ -695,7 +695,7 @@ type streamsDownloadArgs struct {
 	request *Request
 }
 
-func (m *streamsDownloadArgs) EncodeThrift(e *codec.Encoder) {
+func (m streamsDownloadArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.request != nil {
 		e.Field(1, codec.Struct)
@@ -728,7 +728,7 @@ type streamsDownloadResult struct {
 	refused *Refused
 }
 
-func (m *streamsDownloadResult) EncodeThrift(e *codec.Encoder) {
+func (m streamsDownloadResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.refused != nil:
@@ -747,7 +747,7 @@ func streamsDownloadOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(streamsDownloadResult), nil
+	return streamsDownloadResult{}, nil
 }
 
 // streamsDownloadReply is the result of Download as a client reads it.
@@ -931,7 +931,7 @@ func streamsChatOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsChatResult), nil
+	return &streamsChatResult{}, nil
 }
 
 // streamsChatReply is the result of Chat as a client reads it.
@@ -1046,7 +1046,7 @@ func streamsSwallowOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsSwallowResult), nil
+	return &streamsSwallowResult{}, nil
 }
 
 // streamsSwallowReply is the result of Swallow as a client reads it.
@@ -1253,7 +1253,7 @@ func streamsReadOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsReadResult), nil
+	return &streamsReadResult{}, nil
 }
 
 // streamsReadReply is the result of Read as a client reads it.
@@ -1383,7 +1383,7 @@ func streamsColorsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsColorsResult), nil
+	return &streamsColorsResult{}, nil
 }
 
 // streamsColorsReply is the result of Colors as a client reads it.
@@ -1519,7 +1519,7 @@ func streamsFlagsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsFlagsResult), nil
+	return &streamsFlagsResult{}, nil
 }
 
 // streamsFlagsReply is the result of Flags as a client reads it.
@@ -1599,7 +1599,7 @@ func streamsIDsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsIDsResult), nil
+	return &streamsIDsResult{}, nil
 }
 
 // streamsIDsReply is the result of IDs as a client reads it.
@@ -1947,7 +1947,7 @@ func NewMoreStreamsClient(caller rpc.Caller) *MoreStreamsClient { return &MoreSt
 //
 // The stream must be ended, by Finish, by Cancel or by the end of ctx, which governs all of it.
 func (c *MoreStreamsClient) Download(ctx context.Context, request *Request) (*MoreStreamsDownloadStream, error) {
-	s, err := rpc.OpenStream(ctx, c.caller, &moreStreamsDownloadMethod, &moreStreamsDownloadArgs{request})
+	s, err := rpc.OpenStream(ctx, c.caller, &moreStreamsDownloadMethod, moreStreamsDownloadArgs{request})
 	if err != nil {
 		return nil, err
 	}
@@ -2381,7 +2381,7 @@ type moreStreamsDownloadArgs struct {
 	request *Request
 }
 
-func (m *moreStreamsDownloadArgs) EncodeThrift(e *codec.Encoder) {
+func (m moreStreamsDownloadArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.request != nil {
 		e.Field(1, codec.Struct)
@@ -2414,7 +2414,7 @@ type moreStreamsDownloadResult struct {
 	refused *Refused
 }
 
-func (m *moreStreamsDownloadResult) EncodeThrift(e *codec.Encoder) {
+func (m moreStreamsDownloadResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.refused != nil:
@@ -2433,7 +2433,7 @@ func moreStreamsDownloadOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(moreStreamsDownloadResult), nil
+	return moreStreamsDownloadResult{}, nil
 }
 
 // moreStreamsDownloadReply is the result of Download as a client reads it.
@@ -2617,7 +2617,7 @@ func moreStreamsChatOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsChatResult), nil
+	return &moreStreamsChatResult{}, nil
 }
 
 // moreStreamsChatReply is the result of Chat as a client reads it.
@@ -2732,7 +2732,7 @@ func moreStreamsSwallowOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsSwallowResult), nil
+	return &moreStreamsSwallowResult{}, nil
 }
 
 // moreStreamsSwallowReply is the result of Swallow as a client reads it.
@@ -2939,7 +2939,7 @@ func moreStreamsReadOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsReadResult), nil
+	return &moreStreamsReadResult{}, nil
 }
 
 // moreStreamsReadReply is the result of Read as a client reads it.
@@ -3069,7 +3069,7 @@ func moreStreamsColorsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsColorsResult), nil
+	return &moreStreamsColorsResult{}, nil
 }
 
 // moreStreamsColorsReply is the result of Colors as a client reads it.
@@ -3205,7 +3205,7 @@ func moreStreamsFlagsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsFlagsResult), nil
+	return &moreStreamsFlagsResult{}, nil
 }
 
 // moreStreamsFlagsReply is the result of Flags as a client reads it.
@@ -3285,7 +3285,7 @@ func moreStreamsIDsOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsIDsResult), nil
+	return &moreStreamsIDsResult{}, nil
 }
 
 // moreStreamsIDsReply is the result of IDs as a client reads it.
@@ -3463,7 +3463,7 @@ func moreStreamsNoiseOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(moreStreamsNoiseResult), nil
+	return &moreStreamsNoiseResult{}, nil
 }
 
 // moreStreamsNoiseReply is the result of Noise as a client reads it.

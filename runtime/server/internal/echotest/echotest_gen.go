@@ -683,7 +683,7 @@ func (c *EchoWhoamiCall) Done() <-chan struct{} { return c.pending.Done() }
 // Echo calls Echo.echo and waits for its result.
 func (c *EchoClient) Echo(ctx context.Context, msg *Msg) (*Msg, error) {
 	r := new(echoEchoReply)
-	if err := c.caller.Call(ctx, &echoEchoMethod, &echoEchoArgs{msg}, r); err != nil {
+	if err := c.caller.Call(ctx, &echoEchoMethod, echoEchoArgs{msg}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -692,7 +692,7 @@ func (c *EchoClient) Echo(ctx context.Context, msg *Msg) (*Msg, error) {
 // EchoAsync is Echo without the wait.
 func (c *EchoClient) EchoAsync(ctx context.Context, msg *Msg) *EchoEchoCall {
 	call := new(EchoEchoCall)
-	call.pending = c.caller.Go(ctx, &echoEchoMethod, &echoEchoArgs{msg}, &call.reply)
+	call.pending = c.caller.Go(ctx, &echoEchoMethod, echoEchoArgs{msg}, &call.reply)
 	return call
 }
 
@@ -944,7 +944,7 @@ func (c *EchoPackedCall) Done() <-chan struct{} { return c.pending.Done() }
 // Returns how deep the node nests.
 func (c *EchoClient) Depth(ctx context.Context, node *Node) (int32, error) {
 	r := new(echoDepthReply)
-	if err := c.caller.Call(ctx, &echoDepthMethod, &echoDepthArgs{node}, r); err != nil {
+	if err := c.caller.Call(ctx, &echoDepthMethod, echoDepthArgs{node}, r); err != nil {
 		return 0, err
 	}
 	return r.outcome()
@@ -953,7 +953,7 @@ func (c *EchoClient) Depth(ctx context.Context, node *Node) (int32, error) {
 // DepthAsync is Depth without the wait.
 func (c *EchoClient) DepthAsync(ctx context.Context, node *Node) *EchoDepthCall {
 	call := new(EchoDepthCall)
-	call.pending = c.caller.Go(ctx, &echoDepthMethod, &echoDepthArgs{node}, &call.reply)
+	call.pending = c.caller.Go(ctx, &echoDepthMethod, echoDepthArgs{node}, &call.reply)
 	return call
 }
 
@@ -1118,7 +1118,7 @@ type echoEchoArgs struct {
 	msg *Msg
 }
 
-func (m *echoEchoArgs) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.msg != nil {
 		e.Field(1, codec.Struct)
@@ -1150,7 +1150,7 @@ type echoEchoResult struct {
 	success *Msg
 }
 
-func (m *echoEchoResult) EncodeThrift(e *codec.Encoder) {
+func (m echoEchoResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -1165,7 +1165,7 @@ func echoEchoOutcome(success *Msg, err error) (codec.Encodable, error) {
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Echo.echo returned no result")
 	}
-	return &echoEchoResult{success: success}, nil
+	return echoEchoResult{success: success}, nil
 }
 
 // echoEchoReply is the result of Echo as a client reads it.
@@ -1732,7 +1732,7 @@ type echoDepthArgs struct {
 	node *Node
 }
 
-func (m *echoDepthArgs) EncodeThrift(e *codec.Encoder) {
+func (m echoDepthArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.node != nil {
 		e.Field(1, codec.Struct)
@@ -1904,7 +1904,7 @@ type echoRingResult struct {
 	success *Node
 }
 
-func (m *echoRingResult) EncodeThrift(e *codec.Encoder) {
+func (m echoRingResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.Field(0, codec.Struct)
 	m.success.EncodeThrift(e)
@@ -1919,7 +1919,7 @@ func echoRingOutcome(success *Node, err error) (codec.Encodable, error) {
 	if success == nil {
 		return nil, rpc.NewError(rpc.Internal, "Echo.ring returned no result")
 	}
-	return &echoRingResult{success: success}, nil
+	return echoRingResult{success: success}, nil
 }
 
 // echoRingReply is the result of Ring as a client reads it.

@@ -520,7 +520,7 @@ func streamsDownloadOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsDownloadResult), nil
+	return &streamsDownloadResult{}, nil
 }
 
 // streamsDownloadReply is the result of Download as a client reads it.
@@ -660,7 +660,7 @@ func streamsChatOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsChatResult), nil
+	return &streamsChatResult{}, nil
 }
 
 // streamsChatReply is the result of Chat as a client reads it.
@@ -782,7 +782,7 @@ type streamsItemsResult struct {
 	refused *Refused
 }
 
-func (m *streamsItemsResult) EncodeThrift(e *codec.Encoder) {
+func (m streamsItemsResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.refused != nil:
@@ -801,7 +801,7 @@ func streamsItemsOutcome(err error) (codec.Encodable, error) {
 		}
 		return nil, err
 	}
-	return new(streamsItemsResult), nil
+	return streamsItemsResult{}, nil
 }
 
 // streamsItemsReply is the result of Items as a client reads it.
@@ -882,7 +882,7 @@ func streamsHoldOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(streamsHoldResult), nil
+	return &streamsHoldResult{}, nil
 }
 
 // streamsHoldReply is the result of Hold as a client reads it.

@@ -908,7 +908,7 @@ func directoryRemovedOutcome(err error) (codec.Encodable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return new(directoryRemovedResult), nil
+	return &directoryRemovedResult{}, nil
 }
 
 // directoryRemovedReply is the result of Removed as a client reads it.

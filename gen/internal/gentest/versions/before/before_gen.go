@@ -403,7 +403,7 @@ func NewDirectoryClient(caller rpc.Caller) *DirectoryClient { return &DirectoryC
 // Update calls Directory.update and waits for its result.
 func (c *DirectoryClient) Update(ctx context.Context, person *Person) (*Person, error) {
 	r := new(directoryUpdateReply)
-	if err := c.caller.Call(ctx, &directoryUpdateMethod, &directoryUpdateArgs{person}, r); err != nil {
+	if err := c.caller.Call(ctx, &directoryUpdateMethod, directoryUpdateArgs{person}, r); err != nil {
 		return nil, err
 	}
 	return r.outcome()
@@ -412,7 +412,7 @@ func (c *DirectoryClient) Update(ctx context.Context, person *Person) (*Person, 
 // UpdateAsync is Update without the wait.
 func (c *DirectoryClient) UpdateAsync(ctx context.Context, person *Person) *DirectoryUpdateCall {
 	call := new(DirectoryUpdateCall)
-	call.pending = c.caller.Go(ctx, &directoryUpdateMethod, &directoryUpdateArgs{person}, &call.reply)
+	call.pending = c.caller.Go(ctx, &directoryUpdateMethod, directoryUpdateArgs{person}, &call.reply)
 	return call
 }
 
@@ -473,7 +473,7 @@ type directoryUpdateArgs struct {
 	person *Person
 }
 
-func (m *directoryUpdateArgs) EncodeThrift(e *codec.Encoder) {
+func (m directoryUpdateArgs) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	if m.person != nil {
 		e.Field(1, codec.Struct)
