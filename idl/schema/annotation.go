@@ -1,35 +1,27 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/idl"
 )
 
-// The values of the annotations that have a meaning on a function. All other annotations are kept for other tools.
+// The values of the annotations that have a meaning, on functions and, failure, on exceptions. All other annotations are
+// kept for other tools.
 var (
 	retryValues    = []string{"idempotent", "at_most_once", "never"}
 	priorityValues = []string{"high", "normal", "low"}
 	compressValues = []string{"snappy", "none"}
+	failureValues  = []string{"transient", "permanent"}
 	retries        = map[string]Retry{"idempotent": RetryIdempotent, "at_most_once": RetryAtMostOnce, "never": RetryNever}
+	failures       = map[string]Failure{"transient": FailureTransient, "permanent": FailurePermanent}
 )
 
-// knownAnnotations sets what f's annotations say about its calls.
-func (l *linker) knownAnnotations(u *unit, f *Function) {
-	seen := make(map[string]idl.Annotation)
-	for _, a := range f.Annotations {
-		switch a.Name.Name {
-		case "retry", "timeout", "priority", "compress":
-		default:
-			continue
-		}
-		if first, ok := seen[a.Name.Name]; ok {
-			d := l.add(codeAnnotationTwice, u.file, a.Name.Span, "annotation `%s` is given twice", a.Name.Name)
-			label(d, u.file, first.Name.Span, "first given here")
-			continue
-		}
-		seen[a.Name.Name] = a
+// functionAnnotations sets what f's annotations say about its calls.
+func (l *linker) functionAnnotations(u *unit, f *Function) {
+	for _, a := range l.once(u, f.Annotations, "retry", "timeout", "priority", "compress") {
 		switch a.Name.Name {
 		case "retry":
 			f.Retry = retries[l.oneOf(u, a, retryValues)]
@@ -47,6 +39,32 @@ func (l *linker) knownAnnotations(u *unit, f *Function) {
 			f.TimeoutNano = int64(d)
 		}
 	}
+}
+
+// exceptionAnnotations sets what d's annotations say about calls that end with it.
+func (l *linker) exceptionAnnotations(u *unit, d *Struct) {
+	for _, a := range l.once(u, d.Annotations, "failure") {
+		d.Failure = failures[l.oneOf(u, a, failureValues)]
+	}
+}
+
+// once returns the first annotation of each of the names, and reports the others that have one of them.
+func (l *linker) once(u *unit, all []idl.Annotation, names ...string) []idl.Annotation {
+	var firsts []idl.Annotation
+	for _, a := range all {
+		name := a.Name.Name
+		if !slices.Contains(names, name) {
+			continue
+		}
+		i := slices.IndexFunc(firsts, func(first idl.Annotation) bool { return first.Name.Name == name })
+		if i < 0 {
+			firsts = append(firsts, a)
+			continue
+		}
+		d := l.add(codeAnnotationTwice, u.file, a.Name.Span, "annotation `%s` is given twice", name)
+		label(d, u.file, firsts[i].Name.Span, "first given here")
+	}
+	return firsts
 }
 
 // oneOf returns the annotation's value if it is among the known ones, and reports it and returns "" if not.

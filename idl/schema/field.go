@@ -16,7 +16,7 @@ const (
 	listThrows
 )
 
-// structFields links the members of d.
+// structFields links the members of d, and what else it says.
 func (l *linker) structFields(u *unit, d *Struct) {
 	list := listStruct
 	if d.Kind == idl.StructUnion {
@@ -30,6 +30,9 @@ func (l *linker) structFields(u *unit, d *Struct) {
 		}
 	}
 	l.fields[d] = index
+	if d.Kind == idl.StructException {
+		l.exceptionAnnotations(u, d)
+	}
 }
 
 // fieldsOf links a list of fields: numbers them, resolves their types and applies the rules of the list. A stream may

@@ -160,6 +160,29 @@ func TestServices(t *testing.T) {
 	}
 }
 
+// What an exception says of its failure is kept as an annotation, too. Nothing else can say it.
+func TestFailures(t *testing.T) {
+	f := program(t, Options{}, MapFS{"main.idl": `
+		exception Passing {} (x = "y", failure = "transient")
+		exception Lasting {} (failure = "permanent")
+		exception Silent {}
+		struct Plain {} (failure = "transient")
+		union Either {} (failure = "permanent")`}).Roots[0]
+	got := make(map[string]Failure)
+	for _, s := range f.Structs {
+		got[s.Name] = s.Failure
+	}
+	want := map[string]Failure{
+		"Passing": FailureTransient, "Lasting": FailurePermanent, "Silent": FailureUnset, "Plain": FailureUnset, "Either": FailureUnset,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if n := len(f.Structs[0].Annotations); n != 2 {
+		t.Errorf("%d annotations kept", n)
+	}
+}
+
 func TestNamespace(t *testing.T) {
 	f := program(t, Options{}, MapFS{"main.idl": "namespace go a.b\nnamespace * c\nnamespace go d.e"}).Roots[0]
 	if f.Namespace("go") != "d.e" || f.Namespace("java") != "c" {

@@ -133,8 +133,18 @@ type Struct struct {
 	Name        string
 	Doc         string
 	Fields      []*Field // in source order
+	Failure     Failure  // of exceptions
 	Annotations []idl.Annotation
 }
+
+// Failure says of an exception whether a call that ended with it may do better when it is made again.
+type Failure int
+
+const (
+	FailureUnset     Failure = iota // nobody has said
+	FailureTransient                // (failure = "transient")
+	FailurePermanent                // (failure = "permanent")
+)
 
 // Field is a struct's member, a function's argument or a declared exception.
 type Field struct {

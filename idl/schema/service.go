@@ -54,7 +54,7 @@ func (l *linker) function(u *unit, d *Service, ast *idl.Function) *Function {
 			label(diag, u.file, ast.ResultSpan, "the result")
 		}
 	}
-	l.knownAnnotations(u, f)
+	l.functionAnnotations(u, f)
 	return f
 }
 
