@@ -139,6 +139,9 @@ func (g *generator) allocateFields(d *schema.Struct) {
 	if d.Kind == idl.StructException {
 		s["Error"] = true
 	}
+	if d.Failure != schema.FailureUnset {
+		s["TransientFailure"] = true
+	}
 	for _, f := range d.Fields {
 		g.names[f] = s.claim(exportedName(f.Name))
 	}

@@ -286,7 +286,11 @@ func (e *emitter) replyType(m *method) {
 		e.P(m.throws[i], " *", e.goType(f.Type))
 	}
 	e.closeType(m.outcomes())
+	transients := m.transients()
 	e.P("func (m *", name, ") DecodeThrift(d *", e.codec("Decoder"), ") {")
+	if len(transients) > 0 {
+		e.P("*m = ", name, "{} // which may hold the reply to the last attempt")
+	}
 	e.P("outer := d.BeginStruct()")
 	e.P("for f := d.Field(); f.Type != ", e.codec("Stop"), "; f = d.Field() {")
 	if m.outcomes() == 0 {
@@ -311,7 +315,27 @@ func (e *emitter) replyType(m *method) {
 	e.P("d.EndStruct(outer)")
 	e.P("}")
 	e.P()
+	if len(transients) > 0 {
+		e.P("// TransientFailure implements rpc.Transient: a client may make the call again.")
+		e.P("func (m *", name, ") TransientFailure() bool { return ", strings.Join(transients, " != nil || "), " != nil }")
+		e.P()
+	}
 	e.outcome(m, name)
+}
+
+// transients returns expressions for the transient exceptions in a reply, if clients may make a call again that has ended
+// with one: the method is idempotent and has no streams.
+func (m *method) transients() []string {
+	if m.Retry != schema.RetryIdempotent || m.streaming() {
+		return nil
+	}
+	var found []string
+	for i, f := range m.Throws {
+		if f.Type.Struct.Failure == schema.FailureTransient {
+			found = append(found, "m."+m.throws[i])
+		}
+	}
+	return found
 }
 
 // outcome prints the method that turns a reply into what the client's method returns.

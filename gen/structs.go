@@ -182,6 +182,23 @@ func (e *emitter) errorMethod(d *schema.Struct) {
 	e.P("// Error implements error: it returns what String returns.")
 	e.P("func (m *", e.names[d], ") Error() string { return m.String() }")
 	e.P()
+	e.failureMethod(d)
+}
+
+// failureMethod prints what the IDL says of an exception's cause.
+func (e *emitter) failureMethod(d *schema.Struct) {
+	var doc, value string
+	switch d.Failure {
+	case schema.FailureTransient:
+		doc, value = "its cause may be gone when the call is made again", "true"
+	case schema.FailurePermanent:
+		doc, value = "to make the call again is of no use", "false"
+	default:
+		return
+	}
+	e.P("// TransientFailure implements rpc.Transient: ", doc, ".")
+	e.P("func (m *", e.names[d], ") TransientFailure() bool { return ", value, " }")
+	e.P()
 }
 
 func (e *emitter) stringField(d *schema.Struct, f *schema.Field) {

@@ -753,10 +753,11 @@ func (m Fields) String() string {
 }
 
 type Mistake struct {
-	Error_  string
-	Message string
-	String_ int32
-	Unwrap  int32
+	Error_           string
+	Message          string
+	String_          int32
+	Unwrap           int32
+	TransientFailure bool
 }
 
 // EncodeThrift implements codec.Encodable.
@@ -766,6 +767,7 @@ func (m *Mistake) EncodeThrift(e *codec.Encoder) {
 	e.StringField(2, m.Message)
 	e.I32Field(3, m.String_)
 	e.I32Field(4, m.Unwrap)
+	e.BoolField(5, m.TransientFailure)
 	e.EndStruct(outer)
 }
 
@@ -783,6 +785,8 @@ func (m *Mistake) DecodeThrift(d *codec.Decoder) {
 			m.String_ = d.I32()
 		case 4<<8 | uint32(codec.I32):
 			m.Unwrap = d.I32()
+		case 5<<8 | uint32(codec.Bool):
+			m.TransientFailure = d.Bool()
 		default:
 			d.Skip(f.Type)
 		}
@@ -797,11 +801,69 @@ func (m Mistake) String() string {
 	b = fmt.Appendf(b, "message: %q, ", m.Message)
 	b = fmt.Appendf(b, "string: %v, ", m.String_)
 	b = fmt.Appendf(b, "unwrap: %v, ", m.Unwrap)
+	b = fmt.Appendf(b, "transientFailure: %v, ", m.TransientFailure)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
 
 // Error implements error: it returns what String returns.
 func (m *Mistake) Error() string { return m.String() }
+
+type Hiccup struct {
+	TransientFailure_  bool
+	TransientFailure__ *int32
+}
+
+// GetTransientFailure__ returns TransientFailure__, its default if it is absent.
+func (m *Hiccup) GetTransientFailure__() int32 {
+	if m.TransientFailure__ != nil {
+		return *m.TransientFailure__
+	}
+	return 3
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Hiccup) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.BoolField(1, m.TransientFailure_)
+	if m.TransientFailure__ != nil {
+		e.I32Field(2, *m.TransientFailure__)
+	}
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Hiccup) DecodeThrift(d *codec.Decoder) {
+	*m = Hiccup{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.Bool):
+			m.TransientFailure_ = d.Bool()
+		case 2<<8 | uint32(codec.I32):
+			m.TransientFailure__ = codec.New[int32](d)
+			*m.TransientFailure__ = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Hiccup) String() string {
+	b := []byte("Hiccup{")
+	b = fmt.Appendf(b, "transientFailure: %v, ", m.TransientFailure_)
+	if m.TransientFailure__ != nil {
+		b = fmt.Appendf(b, "transient_failure: %v, ", *m.TransientFailure__)
+	}
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+// Error implements error: it returns what String returns.
+func (m *Hiccup) Error() string { return m.String() }
+
+// TransientFailure implements rpc.Transient: its cause may be gone when the call is made again.
+func (m *Hiccup) TransientFailure() bool { return true }
 
 // Exactly one member is set.
 type String struct {
@@ -1225,6 +1287,7 @@ var (
 		Service:  "Arguments",
 		Name:     "getIt",
 		FullName: "Arguments.getIt",
+		Retry:    rpc.RetryIdempotent,
 	}
 	argumentsGetItAsyncMethod = rpc.Method{
 		Service:  "Arguments",
@@ -2346,18 +2409,36 @@ func (m *argumentsGetIt_Params) DecodeThrift(d *codec.Decoder) {
 
 // argumentsGetIt_Result is the result of GetIt_ as a server writes it.
 type argumentsGetIt_Result struct {
-	success int32
+	success           int32
+	transientFailure  *Hiccup
+	transientFailure_ *Hiccup
 }
 
 func (m *argumentsGetIt_Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
-	e.I32Field(0, m.success)
+	switch {
+	case m.transientFailure != nil:
+		e.Field(1, codec.Struct)
+		m.transientFailure.EncodeThrift(e)
+	case m.transientFailure_ != nil:
+		e.Field(2, codec.Struct)
+		m.transientFailure_.EncodeThrift(e)
+	default:
+		e.I32Field(0, m.success)
+	}
 	e.EndStruct(outer)
 }
 
 // argumentsGetIt_Outcome makes what GetIt_ returns on the server a reply.
 func argumentsGetIt_Outcome(success int32, err error) (codec.Encodable, error) {
 	if err != nil {
+		r := new(argumentsGetIt_Result)
+		if errors.As(err, &r.transientFailure) && r.transientFailure != nil {
+			return r, r.transientFailure
+		}
+		if errors.As(err, &r.transientFailure_) && r.transientFailure_ != nil {
+			return r, r.transientFailure_
+		}
 		return nil, err
 	}
 	return &argumentsGetIt_Result{success: success}, nil
@@ -2365,17 +2446,26 @@ func argumentsGetIt_Outcome(success int32, err error) (codec.Encodable, error) {
 
 // argumentsGetIt_Reply is the result of GetIt_ as a client reads it.
 type argumentsGetIt_Reply struct {
-	success int32
-	has     bool // success has arrived
+	success           int32
+	has               bool // success has arrived
+	transientFailure  *Hiccup
+	transientFailure_ *Hiccup
 }
 
 func (m *argumentsGetIt_Reply) DecodeThrift(d *codec.Decoder) {
+	*m = argumentsGetIt_Reply{} // which may hold the reply to the last attempt
 	outer := d.BeginStruct()
 	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
 		switch f.Key() {
 		case 0<<8 | uint32(codec.I32):
 			m.success = d.I32()
 			m.has = true
+		case 1<<8 | uint32(codec.Struct):
+			m.transientFailure = codec.New[Hiccup](d)
+			m.transientFailure.DecodeThrift(d)
+		case 2<<8 | uint32(codec.Struct):
+			m.transientFailure_ = codec.New[Hiccup](d)
+			m.transientFailure_.DecodeThrift(d)
 		default:
 			d.Skip(f.Type)
 		}
@@ -2383,7 +2473,18 @@ func (m *argumentsGetIt_Reply) DecodeThrift(d *codec.Decoder) {
 	d.EndStruct(outer)
 }
 
+// TransientFailure implements rpc.Transient: a client may make the call again.
+func (m *argumentsGetIt_Reply) TransientFailure() bool {
+	return m.transientFailure != nil || m.transientFailure_ != nil
+}
+
 func (m *argumentsGetIt_Reply) outcome() (int32, error) {
+	if m.transientFailure != nil {
+		return 0, m.transientFailure
+	}
+	if m.transientFailure_ != nil {
+		return 0, m.transientFailure_
+	}
 	if !m.has {
 		return 0, &rpc.Error{
 			Code:      rpc.Internal,
@@ -2716,6 +2817,7 @@ var (
 		Service:  "Heir",
 		Name:     "getIt",
 		FullName: "Heir.getIt",
+		Retry:    rpc.RetryIdempotent,
 		Origin:   "Arguments.getIt",
 	}
 	heirGetItAsyncMethod = rpc.Method{
@@ -3898,18 +4000,36 @@ func (m *heirGetIt_Params) DecodeThrift(d *codec.Decoder) {
 
 // heirGetIt_Result is the result of GetIt_ as a server writes it.
 type heirGetIt_Result struct {
-	success int32
+	success           int32
+	transientFailure  *Hiccup
+	transientFailure_ *Hiccup
 }
 
 func (m *heirGetIt_Result) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
-	e.I32Field(0, m.success)
+	switch {
+	case m.transientFailure != nil:
+		e.Field(1, codec.Struct)
+		m.transientFailure.EncodeThrift(e)
+	case m.transientFailure_ != nil:
+		e.Field(2, codec.Struct)
+		m.transientFailure_.EncodeThrift(e)
+	default:
+		e.I32Field(0, m.success)
+	}
 	e.EndStruct(outer)
 }
 
 // heirGetIt_Outcome makes what GetIt_ returns on the server a reply.
 func heirGetIt_Outcome(success int32, err error) (codec.Encodable, error) {
 	if err != nil {
+		r := new(heirGetIt_Result)
+		if errors.As(err, &r.transientFailure) && r.transientFailure != nil {
+			return r, r.transientFailure
+		}
+		if errors.As(err, &r.transientFailure_) && r.transientFailure_ != nil {
+			return r, r.transientFailure_
+		}
 		return nil, err
 	}
 	return &heirGetIt_Result{success: success}, nil
@@ -3917,17 +4037,26 @@ func heirGetIt_Outcome(success int32, err error) (codec.Encodable, error) {
 
 // heirGetIt_Reply is the result of GetIt_ as a client reads it.
 type heirGetIt_Reply struct {
-	success int32
-	has     bool // success has arrived
+	success           int32
+	has               bool // success has arrived
+	transientFailure  *Hiccup
+	transientFailure_ *Hiccup
 }
 
 func (m *heirGetIt_Reply) DecodeThrift(d *codec.Decoder) {
+	*m = heirGetIt_Reply{} // which may hold the reply to the last attempt
 	outer := d.BeginStruct()
 	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
 		switch f.Key() {
 		case 0<<8 | uint32(codec.I32):
 			m.success = d.I32()
 			m.has = true
+		case 1<<8 | uint32(codec.Struct):
+			m.transientFailure = codec.New[Hiccup](d)
+			m.transientFailure.DecodeThrift(d)
+		case 2<<8 | uint32(codec.Struct):
+			m.transientFailure_ = codec.New[Hiccup](d)
+			m.transientFailure_.DecodeThrift(d)
 		default:
 			d.Skip(f.Type)
 		}
@@ -3935,7 +4064,18 @@ func (m *heirGetIt_Reply) DecodeThrift(d *codec.Decoder) {
 	d.EndStruct(outer)
 }
 
+// TransientFailure implements rpc.Transient: a client may make the call again.
+func (m *heirGetIt_Reply) TransientFailure() bool {
+	return m.transientFailure != nil || m.transientFailure_ != nil
+}
+
 func (m *heirGetIt_Reply) outcome() (int32, error) {
+	if m.transientFailure != nil {
+		return 0, m.transientFailure
+	}
+	if m.transientFailure_ != nil {
+		return 0, m.transientFailure_
+	}
 	if !m.has {
 		return 0, &rpc.Error{
 			Code:      rpc.Internal,
@@ -4360,7 +4500,14 @@ exception Mistake {
   2: string message
   3: i32 string
   4: i32 unwrap
+  5: bool transientFailure
 }
+
+// What an exception says of its cause takes a name.
+exception Hiccup {
+  1: bool transientFailure
+  2: optional i32 transient_failure = 3
+} (failure = "transient")
 
 union string_ { 1: i32 string; 2: bool error }
 
@@ -4390,7 +4537,7 @@ service Arguments {
   i32 same(1: i32 user_id, 2: i32 userId, 3: i32 UserID)
   i32 outcome(1: i32 success, 2: i32 has) throws (1: Mistake success, 2: Mistake has, 3: Mistake outcome)
   i32 get_it()
-  i32 getIt()
+  i32 getIt() throws (1: Hiccup transientFailure, 2: Hiccup TransientFailure) (retry = "idempotent")
   i32 getItAsync()
   i32 GetIt()
   i32 type()

@@ -91,6 +91,117 @@ func (m Gone) String() string {
 // Error implements error: it returns what String returns.
 func (m *Gone) Error() string { return m.String() }
 
+// Too much to do.
+type Overloaded struct {
+	Load int32
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Overloaded) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.Load)
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Overloaded) DecodeThrift(d *codec.Decoder) {
+	*m = Overloaded{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.Load = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Overloaded) String() string {
+	b := []byte("Overloaded{")
+	b = fmt.Appendf(b, "load: %v, ", m.Load)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+// Error implements error: it returns what String returns.
+func (m *Overloaded) Error() string { return m.String() }
+
+// TransientFailure implements rpc.Transient: its cause may be gone when the call is made again.
+func (m *Overloaded) TransientFailure() bool { return true }
+
+type Refused struct {
+	Reason string
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Refused) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.StringField(1, m.Reason)
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Refused) DecodeThrift(d *codec.Decoder) {
+	*m = Refused{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.String):
+			m.Reason = d.String()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Refused) String() string {
+	b := []byte("Refused{")
+	b = fmt.Appendf(b, "reason: %q, ", m.Reason)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+// Error implements error: it returns what String returns.
+func (m *Refused) Error() string { return m.String() }
+
+// TransientFailure implements rpc.Transient: to make the call again is of no use.
+func (m *Refused) TransientFailure() bool { return false }
+
+type Empty struct {
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Empty) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Empty) DecodeThrift(d *codec.Decoder) {
+	*m = Empty{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		d.Skip(f.Type)
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Empty) String() string {
+	return "Empty{}"
+}
+
+// Error implements error: it returns what String returns.
+func (m *Empty) Error() string { return m.String() }
+
+// TransientFailure implements rpc.Transient: its cause may be gone when the call is made again.
+func (m *Empty) TransientFailure() bool { return true }
+
+type Nothing = Empty
+
 // One method for every shape of arguments and results.
 type Shapes interface {
 	Nothing(ctx context.Context) error
@@ -4968,6 +5079,1028 @@ var _ Bare = (*BareClient)(nil)
 // NewBareClient returns a client that sends its calls through caller.
 func NewBareClient(caller rpc.Caller) *BareClient { return &BareClient{caller} }
 
+// Exceptions after which a call may be made again, and others.
+type Attempts interface {
+	Find(ctx context.Context, how int32) (*kitchen.Later, error)
+	Touch(ctx context.Context, how int32) error
+	Lasting(ctx context.Context, how int32) (int32, error)
+	Numbered(ctx context.Context, how int32) (int32, error)
+	Unmarked(ctx context.Context, how int32) (int32, error)
+	Watch(ctx context.Context, how int32, out rpc.SendStream[int32]) error
+}
+
+var (
+	attemptsFindMethod = rpc.Method{
+		Service:  "Attempts",
+		Name:     "find",
+		FullName: "Attempts.find",
+		Retry:    rpc.RetryIdempotent,
+	}
+	attemptsTouchMethod = rpc.Method{
+		Service:  "Attempts",
+		Name:     "touch",
+		FullName: "Attempts.touch",
+		Retry:    rpc.RetryIdempotent,
+	}
+	attemptsLastingMethod = rpc.Method{
+		Service:  "Attempts",
+		Name:     "lasting",
+		FullName: "Attempts.lasting",
+		Retry:    rpc.RetryIdempotent,
+	}
+	attemptsNumberedMethod = rpc.Method{
+		Service:  "Attempts",
+		Name:     "numbered",
+		FullName: "Attempts.numbered",
+		Retry:    rpc.RetryAtMostOnce,
+	}
+	attemptsUnmarkedMethod = rpc.Method{
+		Service:  "Attempts",
+		Name:     "unmarked",
+		FullName: "Attempts.unmarked",
+	}
+	attemptsWatchMethod = rpc.Method{
+		Service:  "Attempts",
+		Name:     "watch",
+		FullName: "Attempts.watch",
+		Stream:   rpc.StreamResult,
+		Retry:    rpc.RetryIdempotent,
+	}
+)
+
+// NewAttemptsService makes impl a service that a server can register. The methods of impl may be called concurrently.
+func NewAttemptsService(impl Attempts) *rpc.Service {
+	return &rpc.Service{
+		Name: "Attempts",
+		File: &ServicesIDL,
+		Handlers: []rpc.Handler{
+			{
+				Method:  &attemptsFindMethod,
+				NewArgs: func() codec.Decodable { return new(attemptsFindParams) },
+				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+					p := args.(*attemptsFindParams)
+					return attemptsFindOutcome(impl.Find(ctx, p.how))
+				},
+			},
+			{
+				Method:  &attemptsTouchMethod,
+				NewArgs: func() codec.Decodable { return new(attemptsTouchParams) },
+				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+					p := args.(*attemptsTouchParams)
+					return attemptsTouchOutcome(impl.Touch(ctx, p.how))
+				},
+			},
+			{
+				Method:  &attemptsLastingMethod,
+				NewArgs: func() codec.Decodable { return new(attemptsLastingParams) },
+				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+					p := args.(*attemptsLastingParams)
+					return attemptsLastingOutcome(impl.Lasting(ctx, p.how))
+				},
+			},
+			{
+				Method:  &attemptsNumberedMethod,
+				NewArgs: func() codec.Decodable { return new(attemptsNumberedParams) },
+				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+					p := args.(*attemptsNumberedParams)
+					return attemptsNumberedOutcome(impl.Numbered(ctx, p.how))
+				},
+			},
+			{
+				Method:  &attemptsUnmarkedMethod,
+				NewArgs: func() codec.Decodable { return new(attemptsUnmarkedParams) },
+				Invoke: func(ctx context.Context, args codec.Decodable) (codec.Encodable, error) {
+					p := args.(*attemptsUnmarkedParams)
+					return attemptsUnmarkedOutcome(impl.Unmarked(ctx, p.how))
+				},
+			},
+			{
+				Method:  &attemptsWatchMethod,
+				NewArgs: func() codec.Decodable { return new(attemptsWatchParams) },
+				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
+					p := args.(*attemptsWatchParams)
+					return attemptsWatchOutcome(impl.Watch(ctx, p.how, attemptsWatchServerStream{s}))
+				},
+			},
+		},
+	}
+}
+
+// AttemptsFindDeferral is the duty to answer a call of Attempts.find. It may be used from any goroutine, and must be used once.
+type AttemptsFindDeferral = rpc.DeferralOf[*kitchen.Later]
+
+// DeferAttemptsFind makes the call of Attempts.find that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferAttemptsFind(ctx context.Context) (*AttemptsFindDeferral, error) {
+	return rpc.DeferOf(ctx, &attemptsFindMethod, attemptsFindOutcome)
+}
+
+// AttemptsTouchDeferral is the duty to answer a call of Attempts.touch. It may be used from any goroutine, and must be used once.
+type AttemptsTouchDeferral = rpc.VoidDeferral
+
+// DeferAttemptsTouch makes the call of Attempts.touch that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferAttemptsTouch(ctx context.Context) (*AttemptsTouchDeferral, error) {
+	return rpc.DeferVoid(ctx, &attemptsTouchMethod, attemptsTouchOutcome)
+}
+
+// AttemptsLastingDeferral is the duty to answer a call of Attempts.lasting. It may be used from any goroutine, and must be used once.
+type AttemptsLastingDeferral = rpc.DeferralOf[int32]
+
+// DeferAttemptsLasting makes the call of Attempts.lasting that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferAttemptsLasting(ctx context.Context) (*AttemptsLastingDeferral, error) {
+	return rpc.DeferOf(ctx, &attemptsLastingMethod, attemptsLastingOutcome)
+}
+
+// AttemptsNumberedDeferral is the duty to answer a call of Attempts.numbered. It may be used from any goroutine, and must be used once.
+type AttemptsNumberedDeferral = rpc.DeferralOf[int32]
+
+// DeferAttemptsNumbered makes the call of Attempts.numbered that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferAttemptsNumbered(ctx context.Context) (*AttemptsNumberedDeferral, error) {
+	return rpc.DeferOf(ctx, &attemptsNumberedMethod, attemptsNumberedOutcome)
+}
+
+// AttemptsUnmarkedDeferral is the duty to answer a call of Attempts.unmarked. It may be used from any goroutine, and must be used once.
+type AttemptsUnmarkedDeferral = rpc.DeferralOf[int32]
+
+// DeferAttemptsUnmarked makes the call of Attempts.unmarked that ctx comes from one that is answered later; its implementation returns
+// rpc.ErrDeferred then. See rpc.Defer.
+func DeferAttemptsUnmarked(ctx context.Context) (*AttemptsUnmarkedDeferral, error) {
+	return rpc.DeferOf(ctx, &attemptsUnmarkedMethod, attemptsUnmarkedOutcome)
+}
+
+// AttemptsClient calls an Attempts elsewhere. It may be used concurrently.
+type AttemptsClient struct{ caller rpc.Caller }
+
+// NewAttemptsClient returns a client that sends its calls through caller.
+func NewAttemptsClient(caller rpc.Caller) *AttemptsClient { return &AttemptsClient{caller} }
+
+// Find calls Attempts.find and waits for its result.
+func (c *AttemptsClient) Find(ctx context.Context, how int32) (*kitchen.Later, error) {
+	r := new(attemptsFindReply)
+	if err := c.caller.Call(ctx, &attemptsFindMethod, &attemptsFindArgs{how}, r); err != nil {
+		return nil, err
+	}
+	return r.outcome()
+}
+
+// FindAsync is Find without the wait.
+func (c *AttemptsClient) FindAsync(ctx context.Context, how int32) *AttemptsFindCall {
+	call := new(AttemptsFindCall)
+	call.pending = c.caller.Go(ctx, &attemptsFindMethod, &attemptsFindArgs{how}, &call.reply)
+	return call
+}
+
+// AttemptsFindCall is a call of Find on its way. It may be used concurrently.
+type AttemptsFindCall struct {
+	pending rpc.Pending
+	reply   attemptsFindReply
+}
+
+// Wait blocks until the call has ended, or ctx is done, which gives up the wait and not the call. Once the call has
+// ended, Wait returns the same each time.
+func (c *AttemptsFindCall) Wait(ctx context.Context) (*kitchen.Later, error) {
+	if err := c.pending.Wait(ctx); err != nil {
+		return nil, err
+	}
+	return c.reply.outcome()
+}
+
+// Done is closed when the call has ended.
+func (c *AttemptsFindCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Touch calls Attempts.touch and waits for its result.
+func (c *AttemptsClient) Touch(ctx context.Context, how int32) error {
+	r := new(attemptsTouchReply)
+	if err := c.caller.Call(ctx, &attemptsTouchMethod, &attemptsTouchArgs{how}, r); err != nil {
+		return err
+	}
+	return r.outcome()
+}
+
+// TouchAsync is Touch without the wait.
+func (c *AttemptsClient) TouchAsync(ctx context.Context, how int32) *AttemptsTouchCall {
+	call := new(AttemptsTouchCall)
+	call.pending = c.caller.Go(ctx, &attemptsTouchMethod, &attemptsTouchArgs{how}, &call.reply)
+	return call
+}
+
+// AttemptsTouchCall is a call of Touch on its way. It may be used concurrently.
+type AttemptsTouchCall struct {
+	pending rpc.Pending
+	reply   attemptsTouchReply
+}
+
+// Wait blocks until the call has ended, or ctx is done, which gives up the wait and not the call. Once the call has
+// ended, Wait returns the same each time.
+func (c *AttemptsTouchCall) Wait(ctx context.Context) error {
+	if err := c.pending.Wait(ctx); err != nil {
+		return err
+	}
+	return c.reply.outcome()
+}
+
+// Done is closed when the call has ended.
+func (c *AttemptsTouchCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Lasting calls Attempts.lasting and waits for its result.
+func (c *AttemptsClient) Lasting(ctx context.Context, how int32) (int32, error) {
+	r := new(attemptsLastingReply)
+	if err := c.caller.Call(ctx, &attemptsLastingMethod, &attemptsLastingArgs{how}, r); err != nil {
+		return 0, err
+	}
+	return r.outcome()
+}
+
+// LastingAsync is Lasting without the wait.
+func (c *AttemptsClient) LastingAsync(ctx context.Context, how int32) *AttemptsLastingCall {
+	call := new(AttemptsLastingCall)
+	call.pending = c.caller.Go(ctx, &attemptsLastingMethod, &attemptsLastingArgs{how}, &call.reply)
+	return call
+}
+
+// AttemptsLastingCall is a call of Lasting on its way. It may be used concurrently.
+type AttemptsLastingCall struct {
+	pending rpc.Pending
+	reply   attemptsLastingReply
+}
+
+// Wait blocks until the call has ended, or ctx is done, which gives up the wait and not the call. Once the call has
+// ended, Wait returns the same each time.
+func (c *AttemptsLastingCall) Wait(ctx context.Context) (int32, error) {
+	if err := c.pending.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return c.reply.outcome()
+}
+
+// Done is closed when the call has ended.
+func (c *AttemptsLastingCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Numbered calls Attempts.numbered and waits for its result.
+func (c *AttemptsClient) Numbered(ctx context.Context, how int32) (int32, error) {
+	r := new(attemptsNumberedReply)
+	if err := c.caller.Call(ctx, &attemptsNumberedMethod, &attemptsNumberedArgs{how}, r); err != nil {
+		return 0, err
+	}
+	return r.outcome()
+}
+
+// NumberedAsync is Numbered without the wait.
+func (c *AttemptsClient) NumberedAsync(ctx context.Context, how int32) *AttemptsNumberedCall {
+	call := new(AttemptsNumberedCall)
+	call.pending = c.caller.Go(ctx, &attemptsNumberedMethod, &attemptsNumberedArgs{how}, &call.reply)
+	return call
+}
+
+// AttemptsNumberedCall is a call of Numbered on its way. It may be used concurrently.
+type AttemptsNumberedCall struct {
+	pending rpc.Pending
+	reply   attemptsNumberedReply
+}
+
+// Wait blocks until the call has ended, or ctx is done, which gives up the wait and not the call. Once the call has
+// ended, Wait returns the same each time.
+func (c *AttemptsNumberedCall) Wait(ctx context.Context) (int32, error) {
+	if err := c.pending.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return c.reply.outcome()
+}
+
+// Done is closed when the call has ended.
+func (c *AttemptsNumberedCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Unmarked calls Attempts.unmarked and waits for its result.
+func (c *AttemptsClient) Unmarked(ctx context.Context, how int32) (int32, error) {
+	r := new(attemptsUnmarkedReply)
+	if err := c.caller.Call(ctx, &attemptsUnmarkedMethod, &attemptsUnmarkedArgs{how}, r); err != nil {
+		return 0, err
+	}
+	return r.outcome()
+}
+
+// UnmarkedAsync is Unmarked without the wait.
+func (c *AttemptsClient) UnmarkedAsync(ctx context.Context, how int32) *AttemptsUnmarkedCall {
+	call := new(AttemptsUnmarkedCall)
+	call.pending = c.caller.Go(ctx, &attemptsUnmarkedMethod, &attemptsUnmarkedArgs{how}, &call.reply)
+	return call
+}
+
+// AttemptsUnmarkedCall is a call of Unmarked on its way. It may be used concurrently.
+type AttemptsUnmarkedCall struct {
+	pending rpc.Pending
+	reply   attemptsUnmarkedReply
+}
+
+// Wait blocks until the call has ended, or ctx is done, which gives up the wait and not the call. Once the call has
+// ended, Wait returns the same each time.
+func (c *AttemptsUnmarkedCall) Wait(ctx context.Context) (int32, error) {
+	if err := c.pending.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return c.reply.outcome()
+}
+
+// Done is closed when the call has ended.
+func (c *AttemptsUnmarkedCall) Done() <-chan struct{} { return c.pending.Done() }
+
+// Watch opens a stream of Attempts.watch.
+//
+// The stream must be ended, by Finish, by Cancel or by the end of ctx, which governs all of it.
+func (c *AttemptsClient) Watch(ctx context.Context, how int32) (*AttemptsWatchStream, error) {
+	s, err := rpc.OpenStream(ctx, c.caller, &attemptsWatchMethod, &attemptsWatchArgs{how})
+	if err != nil {
+		return nil, err
+	}
+	return &AttemptsWatchStream{s}, nil
+}
+
+// AttemptsWatchStream is the client's side of a call of Watch. One goroutine at a time may receive.
+type AttemptsWatchStream struct{ stream rpc.ClientStream }
+
+// Recv waits for the next message, as long as ctx allows. It returns io.EOF after the last one: then Finish says how
+// the call has ended.
+func (s *AttemptsWatchStream) Recv(ctx context.Context) (int32, error) {
+	m := new(attemptsWatchOut)
+	if err := s.stream.Recv(ctx, m); err != nil {
+		return 0, err
+	}
+	return m.value, nil
+}
+
+// Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
+func (s *AttemptsWatchStream) Finish(ctx context.Context) error {
+	r := new(attemptsWatchReply)
+	if err := s.stream.Finish(ctx, r); err != nil {
+		return err
+	}
+	return r.outcome()
+}
+
+// Cancel gives the stream up. After the end of the stream it does nothing. It may be called at any time.
+func (s *AttemptsWatchStream) Cancel() { s.stream.Cancel() }
+
+// attemptsFindArgs are the arguments of Find as a client writes them.
+type attemptsFindArgs struct {
+	how int32
+}
+
+func (m *attemptsFindArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.how)
+	e.EndStruct(outer)
+}
+
+// attemptsFindParams are the arguments of Find as a server reads them.
+type attemptsFindParams struct {
+	how int32
+}
+
+func (m *attemptsFindParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.how = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// attemptsFindResult is the result of Find as a server writes it.
+type attemptsFindResult struct {
+	success    *kitchen.Later
+	refused    *Refused
+	overloaded *Overloaded
+	gone       *Gone
+	nothing    *Nothing
+}
+
+func (m *attemptsFindResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	switch {
+	case m.refused != nil:
+		e.Field(1, codec.Struct)
+		m.refused.EncodeThrift(e)
+	case m.overloaded != nil:
+		e.Field(2, codec.Struct)
+		m.overloaded.EncodeThrift(e)
+	case m.gone != nil:
+		e.Field(3, codec.Struct)
+		m.gone.EncodeThrift(e)
+	case m.nothing != nil:
+		e.Field(4, codec.Struct)
+		m.nothing.EncodeThrift(e)
+	default:
+		e.Field(0, codec.Struct)
+		m.success.EncodeThrift(e)
+	}
+	e.EndStruct(outer)
+}
+
+// attemptsFindOutcome makes what Find returns on the server a reply.
+func attemptsFindOutcome(success *kitchen.Later, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(attemptsFindResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		if errors.As(err, &r.overloaded) && r.overloaded != nil {
+			return r, r.overloaded
+		}
+		if errors.As(err, &r.gone) && r.gone != nil {
+			return r, r.gone
+		}
+		if errors.As(err, &r.nothing) && r.nothing != nil {
+			return r, r.nothing
+		}
+		return nil, err
+	}
+	if success == nil {
+		return nil, rpc.NewError(rpc.Internal, "Attempts.find returned no result")
+	}
+	return &attemptsFindResult{success: success}, nil
+}
+
+// attemptsFindReply is the result of Find as a client reads it.
+type attemptsFindReply struct {
+	success    kitchen.Later
+	has        bool // success has arrived
+	refused    *Refused
+	overloaded *Overloaded
+	gone       *Gone
+	nothing    *Nothing
+}
+
+func (m *attemptsFindReply) DecodeThrift(d *codec.Decoder) {
+	*m = attemptsFindReply{} // which may hold the reply to the last attempt
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 0<<8 | uint32(codec.Struct):
+			m.success.DecodeThrift(d)
+			m.has = true
+		case 1<<8 | uint32(codec.Struct):
+			m.refused = codec.New[Refused](d)
+			m.refused.DecodeThrift(d)
+		case 2<<8 | uint32(codec.Struct):
+			m.overloaded = codec.New[Overloaded](d)
+			m.overloaded.DecodeThrift(d)
+		case 3<<8 | uint32(codec.Struct):
+			m.gone = codec.New[Gone](d)
+			m.gone.DecodeThrift(d)
+		case 4<<8 | uint32(codec.Struct):
+			m.nothing = codec.New[Nothing](d)
+			m.nothing.DecodeThrift(d)
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// TransientFailure implements rpc.Transient: a client may make the call again.
+func (m *attemptsFindReply) TransientFailure() bool { return m.overloaded != nil || m.nothing != nil }
+
+func (m *attemptsFindReply) outcome() (*kitchen.Later, error) {
+	if m.refused != nil {
+		return nil, m.refused
+	}
+	if m.overloaded != nil {
+		return nil, m.overloaded
+	}
+	if m.gone != nil {
+		return nil, m.gone
+	}
+	if m.nothing != nil {
+		return nil, m.nothing
+	}
+	if !m.has {
+		return nil, &rpc.Error{
+			Code:      rpc.Internal,
+			Message:   "the reply has neither a result nor a known exception",
+			Method:    "Attempts.find",
+			Execution: rpc.Executed,
+		}
+	}
+	return &m.success, nil
+}
+
+// attemptsTouchArgs are the arguments of Touch as a client writes them.
+type attemptsTouchArgs struct {
+	how int32
+}
+
+func (m *attemptsTouchArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.how)
+	e.EndStruct(outer)
+}
+
+// attemptsTouchParams are the arguments of Touch as a server reads them.
+type attemptsTouchParams struct {
+	how int32
+}
+
+func (m *attemptsTouchParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.how = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// attemptsTouchResult is the result of Touch as a server writes it.
+type attemptsTouchResult struct {
+	overloaded *Overloaded
+}
+
+func (m attemptsTouchResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	switch {
+	case m.overloaded != nil:
+		e.Field(1, codec.Struct)
+		m.overloaded.EncodeThrift(e)
+	}
+	e.EndStruct(outer)
+}
+
+// attemptsTouchOutcome makes what Touch returns on the server a reply.
+func attemptsTouchOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(attemptsTouchResult)
+		if errors.As(err, &r.overloaded) && r.overloaded != nil {
+			return r, r.overloaded
+		}
+		return nil, err
+	}
+	return attemptsTouchResult{}, nil
+}
+
+// attemptsTouchReply is the result of Touch as a client reads it.
+type attemptsTouchReply struct {
+	overloaded *Overloaded
+}
+
+func (m *attemptsTouchReply) DecodeThrift(d *codec.Decoder) {
+	*m = attemptsTouchReply{} // which may hold the reply to the last attempt
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.Struct):
+			m.overloaded = codec.New[Overloaded](d)
+			m.overloaded.DecodeThrift(d)
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// TransientFailure implements rpc.Transient: a client may make the call again.
+func (m *attemptsTouchReply) TransientFailure() bool { return m.overloaded != nil }
+
+func (m *attemptsTouchReply) outcome() error {
+	if m.overloaded != nil {
+		return m.overloaded
+	}
+	return nil
+}
+
+// attemptsLastingArgs are the arguments of Lasting as a client writes them.
+type attemptsLastingArgs struct {
+	how int32
+}
+
+func (m *attemptsLastingArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.how)
+	e.EndStruct(outer)
+}
+
+// attemptsLastingParams are the arguments of Lasting as a server reads them.
+type attemptsLastingParams struct {
+	how int32
+}
+
+func (m *attemptsLastingParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.how = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// attemptsLastingResult is the result of Lasting as a server writes it.
+type attemptsLastingResult struct {
+	success int32
+	refused *Refused
+	gone    *Gone
+}
+
+func (m *attemptsLastingResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	switch {
+	case m.refused != nil:
+		e.Field(1, codec.Struct)
+		m.refused.EncodeThrift(e)
+	case m.gone != nil:
+		e.Field(2, codec.Struct)
+		m.gone.EncodeThrift(e)
+	default:
+		e.I32Field(0, m.success)
+	}
+	e.EndStruct(outer)
+}
+
+// attemptsLastingOutcome makes what Lasting returns on the server a reply.
+func attemptsLastingOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(attemptsLastingResult)
+		if errors.As(err, &r.refused) && r.refused != nil {
+			return r, r.refused
+		}
+		if errors.As(err, &r.gone) && r.gone != nil {
+			return r, r.gone
+		}
+		return nil, err
+	}
+	return &attemptsLastingResult{success: success}, nil
+}
+
+// attemptsLastingReply is the result of Lasting as a client reads it.
+type attemptsLastingReply struct {
+	success int32
+	has     bool // success has arrived
+	refused *Refused
+	gone    *Gone
+}
+
+func (m *attemptsLastingReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 0<<8 | uint32(codec.I32):
+			m.success = d.I32()
+			m.has = true
+		case 1<<8 | uint32(codec.Struct):
+			m.refused = codec.New[Refused](d)
+			m.refused.DecodeThrift(d)
+		case 2<<8 | uint32(codec.Struct):
+			m.gone = codec.New[Gone](d)
+			m.gone.DecodeThrift(d)
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+func (m *attemptsLastingReply) outcome() (int32, error) {
+	if m.refused != nil {
+		return 0, m.refused
+	}
+	if m.gone != nil {
+		return 0, m.gone
+	}
+	if !m.has {
+		return 0, &rpc.Error{
+			Code:      rpc.Internal,
+			Message:   "the reply has neither a result nor a known exception",
+			Method:    "Attempts.lasting",
+			Execution: rpc.Executed,
+		}
+	}
+	return m.success, nil
+}
+
+// attemptsNumberedArgs are the arguments of Numbered as a client writes them.
+type attemptsNumberedArgs struct {
+	how int32
+}
+
+func (m *attemptsNumberedArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.how)
+	e.EndStruct(outer)
+}
+
+// attemptsNumberedParams are the arguments of Numbered as a server reads them.
+type attemptsNumberedParams struct {
+	how int32
+}
+
+func (m *attemptsNumberedParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.how = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// attemptsNumberedResult is the result of Numbered as a server writes it.
+type attemptsNumberedResult struct {
+	success    int32
+	overloaded *Overloaded
+}
+
+func (m *attemptsNumberedResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	switch {
+	case m.overloaded != nil:
+		e.Field(1, codec.Struct)
+		m.overloaded.EncodeThrift(e)
+	default:
+		e.I32Field(0, m.success)
+	}
+	e.EndStruct(outer)
+}
+
+// attemptsNumberedOutcome makes what Numbered returns on the server a reply.
+func attemptsNumberedOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(attemptsNumberedResult)
+		if errors.As(err, &r.overloaded) && r.overloaded != nil {
+			return r, r.overloaded
+		}
+		return nil, err
+	}
+	return &attemptsNumberedResult{success: success}, nil
+}
+
+// attemptsNumberedReply is the result of Numbered as a client reads it.
+type attemptsNumberedReply struct {
+	success    int32
+	has        bool // success has arrived
+	overloaded *Overloaded
+}
+
+func (m *attemptsNumberedReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 0<<8 | uint32(codec.I32):
+			m.success = d.I32()
+			m.has = true
+		case 1<<8 | uint32(codec.Struct):
+			m.overloaded = codec.New[Overloaded](d)
+			m.overloaded.DecodeThrift(d)
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+func (m *attemptsNumberedReply) outcome() (int32, error) {
+	if m.overloaded != nil {
+		return 0, m.overloaded
+	}
+	if !m.has {
+		return 0, &rpc.Error{
+			Code:      rpc.Internal,
+			Message:   "the reply has neither a result nor a known exception",
+			Method:    "Attempts.numbered",
+			Execution: rpc.Executed,
+		}
+	}
+	return m.success, nil
+}
+
+// attemptsUnmarkedArgs are the arguments of Unmarked as a client writes them.
+type attemptsUnmarkedArgs struct {
+	how int32
+}
+
+func (m *attemptsUnmarkedArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.how)
+	e.EndStruct(outer)
+}
+
+// attemptsUnmarkedParams are the arguments of Unmarked as a server reads them.
+type attemptsUnmarkedParams struct {
+	how int32
+}
+
+func (m *attemptsUnmarkedParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.how = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// attemptsUnmarkedResult is the result of Unmarked as a server writes it.
+type attemptsUnmarkedResult struct {
+	success    int32
+	overloaded *Overloaded
+}
+
+func (m *attemptsUnmarkedResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	switch {
+	case m.overloaded != nil:
+		e.Field(1, codec.Struct)
+		m.overloaded.EncodeThrift(e)
+	default:
+		e.I32Field(0, m.success)
+	}
+	e.EndStruct(outer)
+}
+
+// attemptsUnmarkedOutcome makes what Unmarked returns on the server a reply.
+func attemptsUnmarkedOutcome(success int32, err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(attemptsUnmarkedResult)
+		if errors.As(err, &r.overloaded) && r.overloaded != nil {
+			return r, r.overloaded
+		}
+		return nil, err
+	}
+	return &attemptsUnmarkedResult{success: success}, nil
+}
+
+// attemptsUnmarkedReply is the result of Unmarked as a client reads it.
+type attemptsUnmarkedReply struct {
+	success    int32
+	has        bool // success has arrived
+	overloaded *Overloaded
+}
+
+func (m *attemptsUnmarkedReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 0<<8 | uint32(codec.I32):
+			m.success = d.I32()
+			m.has = true
+		case 1<<8 | uint32(codec.Struct):
+			m.overloaded = codec.New[Overloaded](d)
+			m.overloaded.DecodeThrift(d)
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+func (m *attemptsUnmarkedReply) outcome() (int32, error) {
+	if m.overloaded != nil {
+		return 0, m.overloaded
+	}
+	if !m.has {
+		return 0, &rpc.Error{
+			Code:      rpc.Internal,
+			Message:   "the reply has neither a result nor a known exception",
+			Method:    "Attempts.unmarked",
+			Execution: rpc.Executed,
+		}
+	}
+	return m.success, nil
+}
+
+// attemptsWatchArgs are the arguments of Watch as a client writes them.
+type attemptsWatchArgs struct {
+	how int32
+}
+
+func (m *attemptsWatchArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.how)
+	e.EndStruct(outer)
+}
+
+// attemptsWatchParams are the arguments of Watch as a server reads them.
+type attemptsWatchParams struct {
+	how int32
+}
+
+func (m *attemptsWatchParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.how = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// attemptsWatchResult is the result of Watch as a server writes it.
+type attemptsWatchResult struct {
+	overloaded *Overloaded
+}
+
+func (m attemptsWatchResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	switch {
+	case m.overloaded != nil:
+		e.Field(1, codec.Struct)
+		m.overloaded.EncodeThrift(e)
+	}
+	e.EndStruct(outer)
+}
+
+// attemptsWatchOutcome makes what Watch returns on the server a reply.
+func attemptsWatchOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		r := new(attemptsWatchResult)
+		if errors.As(err, &r.overloaded) && r.overloaded != nil {
+			return r, r.overloaded
+		}
+		return nil, err
+	}
+	return attemptsWatchResult{}, nil
+}
+
+// attemptsWatchReply is the result of Watch as a client reads it.
+type attemptsWatchReply struct {
+	overloaded *Overloaded
+}
+
+func (m *attemptsWatchReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.Struct):
+			m.overloaded = codec.New[Overloaded](d)
+			m.overloaded.DecodeThrift(d)
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+func (m *attemptsWatchReply) outcome() error {
+	if m.overloaded != nil {
+		return m.overloaded
+	}
+	return nil
+}
+
+// attemptsWatchServerStream is the server's side of the streams of Watch.
+type attemptsWatchServerStream struct{ stream rpc.Stream }
+
+func (s attemptsWatchServerStream) Send(ctx context.Context, m int32) error {
+	return s.stream.Send(ctx, &attemptsWatchOut{m})
+}
+
+// attemptsWatchOut is what a message of Watch travels in.
+type attemptsWatchOut struct{ value int32 }
+
+func (m *attemptsWatchOut) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.value)
+	e.EndStruct(outer)
+}
+
+func (m *attemptsWatchOut) DecodeThrift(d *codec.Decoder) {
+	var hasValue bool
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.value = d.I32()
+			hasValue = true
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+	if !hasValue && d.Err() == nil {
+		d.Fail(codec.MissingField("a message of Attempts.watch", "value"))
+	}
+}
+
 // ServicesIDL is services.idl, which this file is generated from.
 var ServicesIDL = rpc.IDLFile{
 	Path: "github.com/kuafu-rpc/kuafu/gen/internal/gentest/services/services.idl",
@@ -4978,6 +6111,12 @@ include "shared.idl"
 
 exception Busy { 1: i32 retry_after_ms }
 exception Gone { 1: string reason }
+
+/** Too much to do. */
+exception Overloaded { 1: i32 load } (failure = "transient")
+exception Refused { 1: string reason } (failure = "permanent")
+exception Empty {} (failure = "transient")
+typedef Empty Nothing
 
 /** One method for every shape of arguments and results. */
 service Shapes {
@@ -5028,6 +6167,16 @@ service Middle extends shared.Health {
 }
 
 service Bare {}
+
+/** Exceptions after which a call may be made again, and others. */
+service Attempts {
+  kitchen.Later find(1: i32 how) throws (1: Refused refused, 2: Overloaded overloaded, 3: Gone gone, 4: Nothing nothing) (retry = "idempotent")
+  void touch(1: i32 how) throws (1: Overloaded overloaded) (retry = "idempotent")
+  i32 lasting(1: i32 how) throws (1: Refused refused, 2: Gone gone) (retry = "idempotent")
+  i32 numbered(1: i32 how) throws (1: Overloaded overloaded) (retry = "at_most_once")
+  i32 unmarked(1: i32 how) throws (1: Overloaded overloaded)
+  stream<i32> watch(1: i32 how) throws (1: Overloaded overloaded) (retry = "idempotent")
+}
 `,
 	Includes: []*rpc.IDLFile{
 		&kitchen.KitchenIDL,
