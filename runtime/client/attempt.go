@@ -9,7 +9,7 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// do makes attempts at k until one succeeds or the rules say that it is enough.
+// do makes attempts at k until one succeeds or the rules say that it is enough. Without an error there is a reply.
 func (c *Client) do(k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
 	err := c.attempt(k, args, result)
 	if err == nil {
@@ -26,6 +26,9 @@ func (c *Client) retry(k *call, err *rpc.Error, args codec.Encodable, result cod
 			return a.outcome(err)
 		}
 		if stop := c.rest(k, a.pause); stop != nil {
+			if err == errTransient {
+				return nil // the exception says more
+			}
 			stop.Message += "; the last attempt: " + err.Message
 			stop.Execution = a.execution
 			return a.outcome(stop)
@@ -78,8 +81,11 @@ func (c *Client) afford() bool {
 	return c.budget.take(time.Now(), c.made.Load())
 }
 
-// outcome returns the error of a call whose last attempt failed with err.
+// outcome returns the error of a call whose last attempt failed with err; nil if that attempt has a reply nevertheless.
 func (a *attempts) outcome(err *rpc.Error) *rpc.Error {
+	if err == errTransient {
+		return nil
+	}
 	if a.failed < 2 && !a.broke {
 		return err
 	}
@@ -115,7 +121,7 @@ func (c *Client) rest(k *call, pause time.Duration) *rpc.Error {
 	return p.over(k.method, rpc.NotExecuted, "the next attempt")
 }
 
-// attempt sends k once and waits for its end.
+// attempt sends k once and waits for its end. The error may be errTransient.
 func (c *Client) attempt(k *call, args codec.Encodable, result codec.Decodable) *rpc.Error {
 	if c.hedges(k.method) {
 		return c.hedge(k, args, result)
@@ -131,7 +137,7 @@ func (c *Client) attempt(k *call, args codec.Encodable, result codec.Decodable) 
 	}
 	if err = cn.wait(k); err == nil {
 		k.replied = k.reply.size
-		err = cn.finish(k, result)
+		err = cn.answer(k, result)
 	}
 	c.judge(k, err)
 	return err

@@ -452,18 +452,21 @@ func TestAllocations(t *testing.T) {
 	withTimeout.Timeout = time.Minute
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	args, r := &text{strings.Repeat("x", 1000)}, new(text)
+	args := &text{strings.Repeat("x", 1000)}
 	for _, test := range []struct {
 		name   string
 		ctx    context.Context
 		method *rpc.Method
+		result codec.Decodable
 	}{
-		{"no deadline", context.Background(), echo},
-		{"context's deadline", ctx, echo},
-		{"method's timeout", context.Background(), &withTimeout},
+		{"no deadline", context.Background(), echo, new(text)},
+		{"context's deadline", ctx, echo, new(text)},
+		{"method's timeout", context.Background(), &withTimeout, new(text)},
+		{"idempotent", context.Background(), like(rpc.RetryIdempotent), new(text)},
+		{"idempotent, may hold a transient exception", context.Background(), like(rpc.RetryIdempotent), new(prudent)},
 	} {
 		n := testing.AllocsPerRun(2000, func() {
-			if err := c.Call(test.ctx, test.method, args, r); err != nil {
+			if err := c.Call(test.ctx, test.method, args, test.result); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -473,3 +476,8 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+// prudent is a text that could be a transient exception, and is none.
+type prudent struct{ text }
+
+func (*prudent) TransientFailure() bool { return false }

@@ -175,7 +175,7 @@ func (r *race) overdue() *rpc.Error {
 func (r *race) ended(k *call, cn *conn, err *rpc.Error, result codec.Decodable) *rpc.Error {
 	if err == nil {
 		r.call.replied = k.reply.size
-		err = cn.finish(k, result)
+		err = cn.answer(k, result)
 	}
 	if k.picked {
 		r.client.judge(k, err)

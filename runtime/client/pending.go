@@ -84,7 +84,7 @@ func (c *Client) encoding() codec.Encoding {
 func (p *pending) settle() {
 	k := &p.call
 	switch f := (failure{retry: k.retry}); {
-	case p.args == nil, k.err == nil && k.reply.header.Kind != wire.KindError:
+	case p.args == nil, k.err == nil && k.reply.header.Kind != wire.KindError && repeatable(k, p.result) == nil:
 		p.end()
 		return
 	case k.err != nil:
@@ -111,7 +111,7 @@ func (p *pending) again() {
 	k.follow(&p.call)
 	err := p.call.err
 	if err == nil {
-		err = k.conn.finish(k, p.result)
+		err = k.conn.answer(k, p.result)
 	}
 	if k.conn != nil {
 		c.judge(k, err)

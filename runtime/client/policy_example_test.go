@@ -2,12 +2,16 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/examples/hello/greeter"
 	"github.com/kuafu-rpc/kuafu/runtime/client"
+	"github.com/kuafu-rpc/kuafu/runtime/client/internal/librarytest"
+	"github.com/kuafu-rpc/kuafu/runtime/rpc"
+	"github.com/kuafu-rpc/kuafu/runtime/rpctest"
 )
 
 // stuck is a Greeter that answers all calls but the first.
@@ -101,4 +105,55 @@ func ExampleWithBalancer() {
 	}
 	fmt.Println(len(seen), "servers,", here, "of 100 calls went to the busy one")
 	// Output: 2 servers, 0 of 100 calls went to the busy one
+}
+
+// counter is a Library with a queue in front of it, which gets shorter with each call.
+type counter struct {
+	librarytest.Library
+	queue atomic.Int32
+}
+
+func (c *counter) Find(_ context.Context, title string) (int64, error) {
+	if n := c.queue.Add(-1); n > 0 {
+		return 0, &librarytest.Busy{Queue: n}
+	}
+	return 12, nil
+}
+
+// An exception that the IDL marks with (failure = "transient") makes a client ask again, if the method is idempotent:
+//
+//	exception Busy { 1: i32 queue } (failure = "transient")
+//	i64 find(1: string title) throws (1: Busy busy) (retry = "idempotent")
+//
+// If that is not enough, the caller gets the exception.
+func ExampleWithRetry() {
+	library := new(counter)
+	s, err := rpctest.NewServer(rpctest.Options{}, librarytest.NewLibraryService(library))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	policy := client.DefaultRetry
+	policy.Attempts = 3
+	conn, err := client.Dial(ctx, "tcp://any:1", client.WithDialer(s.Dial), client.WithRetry(policy))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	c := librarytest.NewLibraryClient(conn)
+
+	library.queue.Store(3)
+	fmt.Println(c.Find(ctx, "Ulysses"))
+
+	library.queue.Store(7)
+	_, err = c.Find(ctx, "Ulysses")
+	var busy *librarytest.Busy
+	fmt.Println(errors.As(err, &busy), busy.Queue, rpc.IsTransient(err))
+	// Output:
+	// 12 <nil>
+	// true 4 true
 }

@@ -7,13 +7,14 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-// RetryPolicy says how calls are sent again that failed for a reason that may pass: the connection was lost, or the
-// server said that it is busy.
+// RetryPolicy says how calls are sent again that failed for a reason that may pass: the connection was lost, the
+// server said that it is busy, or the reply is a transient exception.
 //
 // Which calls may be is the methods' business. One that provably never reached a handler is sent again, unless the
 // method has retry = "never". One that may have been executed only if the method is idempotent, or at_most_once, in
 // which case the server finds out whether it was by the call's number. One that was executed and failed only if, besides,
-// the server advises it.
+// the server advises it. One that ended with a declared exception only if that is transient, by its annotation, and the
+// method idempotent; if no attempt is left, the caller gets the exception.
 type RetryPolicy struct {
 	Attempts int     // how often a call is sent in all, failing over apart; 1 for no retries
 	Backoff  Backoff // the pauses before retries. There is none if the call never left this process

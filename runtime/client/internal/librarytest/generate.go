@@ -1,0 +1,3 @@
+package librarytest
+
+//go:generate go run github.com/kuafu-rpc/kuafu/cmd/rpcgen library.idl
