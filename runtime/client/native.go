@@ -48,7 +48,7 @@ type arrival struct {
 
 func newNative(c *config) *native {
 	n := &native{config: c, greeted: make(chan struct{})}
-	n.dialect.Store(&wire.Dialect{Encoding: c.encoding, Threshold: c.threshold, MaxMessage: c.maxMessage})
+	n.dialect.Store(&wire.Dialect{Encoding: c.encoding, Threshold: c.threshold, MaxMessage: c.maxMessage, AllocFactor: c.allocFactor})
 	return n
 }
 

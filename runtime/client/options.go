@@ -110,6 +110,11 @@ func WithMaxFrame(bytes int) Option { return option(func(c *config) { c.maxFrame
 // wire.DefaultMaxMessage.
 func WithMaxMessage(bytes int) Option { return option(func(c *config) { c.maxMessage = bytes }) }
 
+// WithAllocFactor sets how many bytes decoding a reply or a message of a stream may allocate for each byte of it, 64 KiB
+// apart. Default codec.AllocFactor, 16, at most codec.MaxAllocFactor, 1,024. One that needs more fails its call with
+// rpc.Internal. Lists of structs with many fields, most of them absent, may need a higher factor.
+func WithAllocFactor(n int) Option { return option(func(c *config) { c.allocFactor = n }) }
+
 // WithEncoding sets how arguments are encoded. Default codec.Binary.
 func WithEncoding(enc codec.Encoding) Option { return option(func(c *config) { c.encoding = enc }) }
 
@@ -148,6 +153,7 @@ type config struct {
 	maxQueue     int
 	maxFrame     int
 	maxMessage   int
+	allocFactor  int
 	encoding     codec.Encoding
 	threshold    int
 	clientID     rpc.ClientID
@@ -178,6 +184,7 @@ func newConfig(opts []Option) (*config, error) {
 		maxQueue:    64 << 20,
 		maxFrame:    wire.DefaultMaxFrame,
 		maxMessage:  wire.DefaultMaxMessage,
+		allocFactor: codec.AllocFactor,
 		threshold:   wire.DefaultThreshold,
 		dial:        new(net.Dialer).DialContext,
 		failover:    DefaultFailover,
@@ -209,6 +216,8 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("client: frames of at most %d bytes: %d to 2147483647 are allowed", c.maxFrame, wire.MinMaxFrame)
 	case c.maxMessage <= 0:
 		return nil, fmt.Errorf("client: messages of at most %d bytes", c.maxMessage)
+	case c.allocFactor < codec.AllocFactor || c.allocFactor > codec.MaxAllocFactor:
+		return nil, fmt.Errorf("client: an allocation factor of %d: %d to %d are allowed", c.allocFactor, codec.AllocFactor, codec.MaxAllocFactor)
 	case c.encoding != codec.Binary && c.encoding != codec.Compact:
 		return nil, fmt.Errorf("client: unknown encoding %d", c.encoding)
 	case c.dial == nil:

@@ -85,12 +85,13 @@ func newThrift(c *config) *thriftProto {
 	t := c.thrift
 	p := &thriftProto{
 		dialect: thrift.Dialect{
-			Framed:     t.Transport == Framed,
-			Header:     t.Transport == Header,
-			Encoding:   t.Encoding,
-			Strict:     !t.NonStrict,
-			MaxFrame:   c.maxFrame,
-			MaxMessage: c.maxMessage,
+			Framed:      t.Transport == Framed,
+			Header:      t.Transport == Header,
+			Encoding:    t.Encoding,
+			Strict:      !t.NonStrict,
+			MaxFrame:    c.maxFrame,
+			MaxMessage:  c.maxMessage,
+			AllocFactor: c.allocFactor,
 		},
 		turns:   make(chan struct{}, max(t.Pipeline, 1)),
 		sending: make(chan struct{}, 1),

@@ -58,6 +58,15 @@ func (d *Decoder) ResetShared(enc Encoding, b []byte) {
 	d.chunk = b
 }
 
+// SetAllocFactor replaces AllocFactor for the message being read; it comes before everything that reads. 0 stands for
+// AllocFactor, and what is outside of AllocFactor to MaxAllocFactor for the nearer end. Lists of structs with many
+// fields, most of them absent, can take more memory than AllocFactor allows.
+func (d *Decoder) SetAllocFactor(factor int) {
+	if factor > AllocFactor {
+		d.budget += int64(min(factor, MaxAllocFactor)-AllocFactor) * int64(len(d.b))
+	}
+}
+
 // Err returns the first error, nil if there was none.
 func (d *Decoder) Err() error { return d.err }
 

@@ -14,9 +14,10 @@ const (
 	MaxStringLen = 1<<31 - 1
 
 	// AllocFactor and AllocBase bound what decoding a message of n bytes may allocate: AllocFactor*n + AllocBase bytes,
-	// as the memory allocator counts them.
-	AllocFactor = 16
-	AllocBase   = 64 << 10
+	// as the memory allocator counts them. Decoder.SetAllocFactor changes the factor, up to MaxAllocFactor.
+	AllocFactor    = 16
+	AllocBase      = 64 << 10
+	MaxAllocFactor = 1024
 )
 
 // minSizes holds the size in bytes of the smallest value of each type, for the check of a container's count against the

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -43,6 +44,10 @@ type Options struct {
 	// queued or callers are told apart, and for a minute after eight runs in a row, or one in sixteen for long, took more
 	// than 50 us; that is logged. Neither streams nor at-most-once methods are allowed. Default: none.
 	Inline []string
+
+	// AllocFactor is how many bytes decoding a call's arguments may allocate for each byte of them, 64 KiB apart; default
+	// codec.AllocFactor, at most codec.MaxAllocFactor.
+	AllocFactor int
 
 	// Exact makes every call timed. Default: where only Stats wants to know, one in 64.
 	Exact bool
@@ -97,6 +102,9 @@ func (o *Options) applyDefaultsAndValidate() error {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = defaultMaxStreams
 	}
+	if o.AllocFactor == 0 {
+		o.AllocFactor = codec.AllocFactor
+	}
 	if o.Retries.Bytes == 0 {
 		o.Retries.Bytes = defaultRetryBytes
 	}
@@ -109,6 +117,8 @@ func (o *Options) applyDefaultsAndValidate() error {
 	switch {
 	case o.Workers < 0 || o.Queue < 0 || o.MaxDeferred < 0:
 		return fmt.Errorf("handler: %d workers, a queue of %d and %d deferred calls: none may be negative", o.Workers, o.Queue, o.MaxDeferred)
+	case o.AllocFactor < codec.AllocFactor || o.AllocFactor > codec.MaxAllocFactor:
+		return fmt.Errorf("handler: an allocation factor of %d: %d to %d are allowed", o.AllocFactor, codec.AllocFactor, codec.MaxAllocFactor)
 	case o.MaxStreams < 0:
 		return fmt.Errorf("handler: at most %d streams: that must not be negative", o.MaxStreams)
 	case o.Retries.Bytes > 0 && o.Retries.Bytes < minRetryBytes:

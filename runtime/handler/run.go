@@ -196,6 +196,7 @@ func (h *Handler) open(w *worker, c *rpc.Call) (codec.Decodable, *rpc.Error) {
 	}
 	args := c.Handler.NewArgs()
 	w.decoder.ResetShared(c.Encoding, c.Body)
+	w.decoder.SetAllocFactor(h.opts.AllocFactor)
 	args.DecodeThrift(w.decoder)
 	err := w.decoder.Err()
 	if err != nil {

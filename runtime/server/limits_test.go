@@ -88,7 +88,7 @@ func TestLimitsPage(t *testing.T) {
 		"size from which on bodies are compressed":                    kib(wire.DefaultThreshold),
 		"nesting of structs; while skipping":                          fmt.Sprint(codec.MaxDepth),
 		"elements of a container":                                     thousands(codec.MaxElements),
-		"memory for decoding":                                         fmt.Sprintf("%d x the message + %s", codec.AllocFactor, kib(codec.AllocBase)),
+		"memory for decoding, on both sides":                          fmt.Sprintf("%d x the message + %s", codec.AllocFactor, kib(codec.AllocBase)),
 	} {
 		if !regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(name) + `[^|]*\| ` + regexp.QuoteMeta(value) + `\b`).MatchString(page) {
 			t.Errorf("%q is not said to be %s", name, value)

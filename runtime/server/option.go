@@ -75,6 +75,14 @@ func WithMaxMessage(frame, decompressed int) Option {
 	})
 }
 
+// WithAllocFactor sets how many bytes decoding a message may allocate for each byte of it, 64 KiB apart; default
+// codec.AllocFactor, 16, at most codec.MaxAllocFactor, 1,024. A message that needs more is refused with
+// rpc.InvalidArgument. Lists of structs with many fields, most of them absent, may need a higher factor; it is also
+// how much of the server's memory a byte from a hostile client can take.
+func WithAllocFactor(n int) Option {
+	return optionFunc(func(o *options) { o.handler.AllocFactor, o.dialect.AllocFactor = n, n })
+}
+
 // WithMaxPending bounds the output in bytes that waits for a peer to read it; default 64 MiB. A connection that exceeds
 // it is closed.
 func WithMaxPending(bytes int) Option {

@@ -30,13 +30,14 @@ func encodeBody(dst []byte, enc codec.Encoding, v codec.Encodable) ([]byte, erro
 }
 
 // decodeBody fills v from body, which it has to use up. Strings of v alias body.
-func decodeBody(enc codec.Encoding, body []byte, v codec.Decodable) error {
-	d := decoders.Get().(*codec.Decoder)
-	d.ResetShared(enc, body)
-	v.DecodeThrift(d)
-	err, rest := d.Err(), d.Remaining()
-	d.Reset(enc, nil) // the pool must not keep the message
-	decoders.Put(d)
+func (d *Dialect) decodeBody(enc codec.Encoding, body []byte, v codec.Decodable) error {
+	r := decoders.Get().(*codec.Decoder)
+	r.ResetShared(enc, body)
+	r.SetAllocFactor(d.AllocFactor)
+	v.DecodeThrift(r)
+	err, rest := r.Err(), r.Remaining()
+	r.Reset(enc, nil) // the pool must not keep the message
+	decoders.Put(r)
 	if err == nil && rest > 0 {
 		err = fmt.Errorf("%d bytes after the struct", rest)
 	}

@@ -17,6 +17,8 @@ type Dialect struct {
 	Threshold  int            // bodies of so many bytes are compressed; 0 for DefaultThreshold, negative for never
 	MaxMessage int            // bytes of a body, decompressed, in both directions; 0 for DefaultMaxMessage
 	MaxFrame   int            // bytes that the peer accepts in a frame; 0 for DefaultMaxFrame
+
+	AllocFactor int // of codec.Decoder.SetAllocFactor, for what this side reads
 }
 
 var _ rpc.ReportingDialect = (*Dialect)(nil)
@@ -231,7 +233,7 @@ func (d *Dialect) decodeReply(h FrameHeader, payload []byte, result codec.Decoda
 		err.Message, err.Execution = "reply: "+err.Message, rpc.Executed
 		return err
 	}
-	if err := decodeBody(rh.Encoding, body, result); err != nil {
+	if err := d.decodeBody(rh.Encoding, body, result); err != nil {
 		return &rpc.Error{Code: rpc.Internal, Message: "reply: " + err.Error(), Execution: rpc.Executed, Cause: err}
 	}
 	return nil

@@ -104,7 +104,7 @@ func (d *Dialect) DecodeMessage(enc codec.Encoding, b []byte, m codec.Decodable)
 	if limit := d.maxMessage(); len(b) > limit {
 		return rpc.Errorf(rpc.ResourceExhausted, "message: %d bytes, at most %d allowed", len(b), limit)
 	}
-	if err := decodeBody(enc, b, m); err != nil {
+	if err := d.decodeBody(enc, b, m); err != nil {
 		return &rpc.Error{Code: rpc.InvalidArgument, Message: "message: " + err.Error(), Cause: err}
 	}
 	return nil

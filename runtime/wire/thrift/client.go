@@ -53,6 +53,7 @@ type Reply struct {
 	Name []byte // the method's name, without a service; aliases the message
 
 	encoding  codec.Encoding
+	factor    int // the dialect's AllocFactor
 	exception bool
 	body      []byte
 }
@@ -83,7 +84,7 @@ func (d *Dialect) ReadReply(msg []byte) (Reply, error) {
 	case env.typ != typeReply && env.typ != typeException:
 		return Reply{}, fmt.Errorf("thrift: a message of type %d where a reply belongs", env.typ)
 	}
-	return Reply{Seq: env.seq, Name: env.name, encoding: enc, exception: env.typ == typeException, body: msg[size:]}, nil
+	return Reply{Seq: env.seq, Name: env.name, encoding: enc, factor: d.AllocFactor, exception: env.typ == typeException, body: msg[size:]}, nil
 }
 
 // Decode fills result, whose strings then alias the message. It fails with an *rpc.Error if the reply is an exception
@@ -91,6 +92,7 @@ func (d *Dialect) ReadReply(msg []byte) (Reply, error) {
 func (r *Reply) Decode(result codec.Decodable) error {
 	d := codec.NewDecoder(r.encoding, nil)
 	d.ResetShared(r.encoding, r.body)
+	d.SetAllocFactor(r.factor)
 	if r.exception {
 		var x applicationException
 		x.DecodeThrift(d)

@@ -24,6 +24,8 @@ type Dialect struct {
 	MaxFrame   int // the largest frame, in both directions; 0 is DefaultMaxFrame
 	MaxMessage int // the largest message that is unframed or was decompressed; 0 is DefaultMaxMessage
 
+	AllocFactor int // of codec.Decoder.SetAllocFactor, for replies
+
 	// For clients that speak THeader. Servers answer with the transforms of the call, and without info headers.
 	Transforms []Transform // at most MaxTransforms, in the order in which they are applied
 	Info       []byte      // sent with every call; AppendInfo makes it
