@@ -53,6 +53,7 @@ func (c *Client) again(k *call, a *attempts, err *rpc.Error) bool {
 		standby:     c.standby(),
 	}
 	v := c.rules.judge(a, f, rand.Float64())
+	a.worse(k.raced)
 	if v.move {
 		c.moveOn(k)
 	}
@@ -86,7 +87,7 @@ func (a *attempts) outcome(err *rpc.Error) *rpc.Error {
 	if err == errTransient {
 		return nil
 	}
-	if a.failed < 2 && !a.broke {
+	if a.failed < 2 && !a.broke && err.Execution == a.execution {
 		return err
 	}
 	e := *err

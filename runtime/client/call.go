@@ -34,6 +34,7 @@ type call struct {
 	pin        *server       // the only one that may get the call, if not nil
 	leader     bool          // the caller will wait with conn.wait, so it may read its reply itself
 	leading    bool          // it has to: the call has the helm
+	raced      int           // of the attempts in races, the highest certainty that they were executed
 	attempts   int           // how often the call was sent, hedges included
 	size       int           // bytes of the last frame
 	replied    int           // and of the reply that counted
@@ -67,7 +68,7 @@ func (c *call) forget() {
 	c.native = wire.CallOptions{}
 	c.sink, c.server, c.conn, c.avoid, c.pin, c.async = nil, nil, nil, nil, nil, nil
 	c.leader, c.unwritten = false, false
-	c.attempts, c.size, c.replied = 0, 0, 0
+	c.raced, c.attempts, c.size, c.replied = 0, 0, 0, 0
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil

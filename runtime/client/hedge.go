@@ -97,10 +97,13 @@ func (c *Client) hedge(k *call, args codec.Encodable, result codec.Decodable) *r
 	}
 	r.extras = make(chan extra, c.config.hedging.Extra)
 	err = r.run(delay, args, result)
+	if r.conn != nil || r.under > 0 { // those that the race does not wait for
+		r.may(rpc.MaybeExecuted)
+	}
 	if r.cancel != nil {
 		r.cancel()
 		r.wg.Wait()
-		for range r.under { // those that the race did not wait for
+		for range r.under {
 			c.release((<-r.extras).call)
 		}
 	}
@@ -180,11 +183,17 @@ func (r *race) ended(k *call, cn *conn, err *rpc.Error, result codec.Decodable) 
 	if k.picked {
 		r.client.judge(k, err)
 	}
+	if err != nil {
+		r.may(err.Execution)
+	}
 	if err == nil && r.client.config.hedging.Percentile > 0 {
 		r.client.latencyOf(k.method).observe(time.Since(r.began))
 	}
 	return err
 }
+
+// may takes note of what the server may have done in one of the attempts.
+func (r *race) may(x rpc.Execution) { r.call.raced = max(r.call.raced, certainty[x]) }
 
 // more begins an extra attempt and reports whether it makes sense to ask for another one later.
 func (r *race) more(args codec.Encodable) bool {

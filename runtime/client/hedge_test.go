@@ -84,6 +84,73 @@ func TestHedge(t *testing.T) {
 	}
 }
 
+// TestHedgeExecution: the error of a hedged call says what any of its attempts may have done, not only the one that
+// decided.
+func TestHedgeExecution(t *testing.T) {
+	const ms = time.Millisecond
+	refuse := func(code rpc.Code, x rpc.Execution, a rpc.Advice) rpc.Reply {
+		return refuses(&rpc.Error{Code: code, Execution: x, Advice: a})
+	}
+	lost := rpc.Reply{} // the connection breaks
+	hangs := says("late")
+	busy, unknown := refuse(rpc.ResourceExhausted, rpc.NotExecuted, rpc.AdviceRetry), refuse(rpc.Unimplemented, rpc.NotExecuted, 0)
+	for _, tt := range []struct {
+		name string
+		a, b rpc.Reply // after 200 ms, and 300 ms from the start
+		want string
+	}{
+		{"neither", busy, busy, "resource_exhausted not executed"},
+		{"the first may have been", lost, busy, "resource_exhausted maybe executed"},
+		{"the first was, and it passes", rpc.Reply{Result: &opinion{passing: "no"}}, busy, "resource_exhausted executed"},
+		{"the first is under way", hangs, unknown, "unimplemented maybe executed"},
+		{"the second may have been", busy, lost, "unavailable maybe executed"},
+		{"the first was, the second may have been", refuse(rpc.Aborted, rpc.Executed, rpc.AdviceRetry), lost, "unavailable executed"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown(t)
+			a, b := w.add("a"), w.add("b")
+			for h, r := range map[*house]rpc.Reply{a: tt.a, b: tt.b} {
+				h.become(func(x asked) rpc.Reply {
+					if r == hangs {
+						<-x.ctx.Done()
+						return r
+					}
+					time.Sleep(200 * ms)
+					if r == lost {
+						h.kill()
+						h.start()
+					}
+					return r
+				})
+			}
+			client := w.client("tcp://a:1,tcp://b:1", WithBalancer(RoundRobin), WithHedging(Hedging{Delay: 100 * ms, Extra: 1}),
+				WithRetry(RetryPolicy{Attempts: 1, Backoff: DefaultRetry.Backoff, Floor: 10}))
+			defer w.close(client)
+			synctest.Wait()
+			client.made.Store(1) // so that a comes first
+			var r opinion
+			err := client.Call(context.Background(), like(rpc.RetryIdempotent), &text{"x"}, &r)
+			if got := told(&r, err); got != tt.want {
+				t.Errorf("%s: %s (%v), want %s", tt.name, got, err, tt.want)
+			}
+
+			// Calls that use the slots again know nothing of this.
+			synctest.Wait()
+			for _, h := range []*house{a, b} {
+				h.become(func(asked) rpc.Reply { time.Sleep(200 * ms); return busy })
+			}
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					_, err := ask(client, echo, "x")
+					wantError(t, err, rpc.ResourceExhausted, rpc.NotExecuted, "")
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
 // TestHedgeBudget: where everything is slow, hedging ends by itself.
 func TestHedgeBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -60,8 +60,18 @@ func (a *attempts) fail(x rpc.Execution) {
 	a.failed++
 }
 
-// certainty orders executions: of several attempts the highest says what may have happened.
-var certainty = [...]int{rpc.NotExecuted: 0, rpc.MaybeExecuted: 1, rpc.Executed: 2}
+// worse takes note of what the server may have done in other attempts than the one that fail was told of.
+func (a *attempts) worse(level int) {
+	if level > certainty[a.execution] {
+		a.execution = executions[level]
+	}
+}
+
+// certainty orders executions: of several attempts the highest level says what may have happened.
+var (
+	certainty  = [...]int{rpc.NotExecuted: 0, rpc.MaybeExecuted: 1, rpc.Executed: 2}
+	executions = [...]rpc.Execution{0: rpc.NotExecuted, 1: rpc.MaybeExecuted, 2: rpc.Executed}
+)
 
 // failure is a failed attempt, as far as the rules care.
 type failure struct {
