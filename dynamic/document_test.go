@@ -151,7 +151,21 @@ func TestResult(t *testing.T) {
 		t.Errorf("%v, %s: the outcome before has stayed", err, r.JSON())
 	}
 
+	if r.TransientFailure() {
+		t.Error("nothing is transient")
+	}
+
 	r = dynamic.NewResult(check)
+	busy := raw(func(e *codec.Encoder) {
+		e.Field(2, codec.Struct)
+		(&typestest.Busy{Load: 9}).EncodeThrift(e)
+	})
+	if err := decode(0, encode(t, 0, busy), r); err != nil || string(r.JSON()) != `{"load":9}` || !r.TransientFailure() {
+		t.Errorf("%v, %s", err, r.JSON())
+	}
+	if err := decode(0, encode(t, 0, lost), r); err != nil || r.Exception() == nil || r.TransientFailure() {
+		t.Errorf("%v, %s", err, r.JSON())
+	}
 	if err := decode(0, encode(t, 0, nothing), r); err != nil || r.Empty() || r.JSON() != nil || r.Exception() != nil {
 		t.Errorf("%v, %s", err, r.JSON())
 	}

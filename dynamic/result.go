@@ -61,6 +61,13 @@ func (r *Result) Exception() *schema.Field {
 	return r.arrived
 }
 
+// TransientFailure implements rpc.Transient: it reports whether the exception that arrived is marked as transient, so that
+// clients make idempotent calls again that end with it.
+func (r *Result) TransientFailure() bool {
+	x := r.Exception()
+	return x != nil && x.Type.Struct.Failure == schema.FailureTransient
+}
+
 // Empty reports whether a reply has neither a result nor a known exception though the function has a result: what a
 // newer server sends when it throws an exception that this schema does not know.
 func (r *Result) Empty() bool {

@@ -149,6 +149,24 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// TestTransientExceptions: an idempotent call that ends with one is made again; if that is all that comes of it, it is shown.
+func TestTransientExceptions(t *testing.T) {
+	for _, tt := range []struct {
+		times  int64
+		status int
+		out    string
+	}{
+		{2, exitOK, "3\n"},
+		{1000, exitFailed, "kuafu: Moody.ask: exception Busy: {\"asked\":4} (executed)\n"},
+	} {
+		address := serve(t, func(srv *server.Server) []*rpc.Service { return append(sights(srv), moody(tt.times)) })
+		status, stdout, stderr := kuafu(t, "", "call", address, "Moody.ask")
+		if status != tt.status || stdout+stderr != tt.out {
+			t.Errorf("%d times: exit status %d, %s%s", tt.times, status, stdout, stderr)
+		}
+	}
+}
+
 // TestMetadata: pairs travel with the calls, in their order.
 func TestMetadata(t *testing.T) {
 	seen := make(chan []string, 1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/kuafu-rpc/kuafu/examples/hello/greeter"
@@ -122,6 +123,43 @@ func slow() *rpc.Service {
 			},
 		}},
 	}
+}
+
+// moody is a service whose only method throws a transient exception so many times before it answers.
+func moody(times int64) *rpc.Service {
+	var asked atomic.Int64
+	return &rpc.Service{
+		Name: "Moody",
+		File: &rpc.IDLFile{Path: "m/moody.idl", Source: `exception Busy { 1: i64 asked } (failure = "transient")
+service Moody { i64 ask() throws (1: Busy busy) (retry = "idempotent") }`},
+		Handlers: []rpc.Handler{{
+			Method:  &rpc.Method{Service: "Moody", Name: "ask", FullName: "Moody.ask"},
+			NewArgs: func() codec.Decodable { return new(nothing) },
+			Invoke: func(context.Context, codec.Decodable) (codec.Encodable, error) {
+				n := asked.Add(1)
+				return mood{n, n <= times}, nil
+			},
+		}},
+	}
+}
+
+// mood is a reply of a moody service.
+type mood struct {
+	asked int64
+	busy  bool
+}
+
+func (m mood) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	if m.busy {
+		e.Field(1, codec.Struct)
+		inner := e.BeginStruct()
+		e.I64Field(1, m.asked)
+		e.EndStruct(inner)
+	} else {
+		e.I64Field(0, m.asked)
+	}
+	e.EndStruct(outer)
 }
 
 // nothing reads any struct and keeps none of it.

@@ -164,6 +164,8 @@ func suggestion(name string, known []string) string {
 func methodOf(s *schema.Service, f *schema.Function) *rpc.Method {
 	return &rpc.Method{
 		Service: s.Name, Name: f.Name, FullName: s.Name + "." + f.Name, Oneway: f.Oneway, Retry: rpc.Retry(f.Retry),
-		Stream: streamMode(f),
+		Stream: streamMode(f), Compress: compressions[f.Compress],
 	}
 }
+
+var compressions = map[string]rpc.Compress{"snappy": rpc.CompressSnappy, "none": rpc.CompressNone}

@@ -239,6 +239,45 @@ func (m Lost) String() string {
 // Error implements error: it returns what String returns.
 func (m *Lost) Error() string { return m.String() }
 
+type Busy struct {
+	Load int32
+}
+
+// EncodeThrift implements codec.Encodable.
+func (m *Busy) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.I32Field(1, m.Load)
+	e.EndStruct(outer)
+}
+
+// DecodeThrift implements codec.Decodable. It replaces all of m.
+func (m *Busy) DecodeThrift(d *codec.Decoder) {
+	*m = Busy{}
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		switch f.Key() {
+		case 1<<8 | uint32(codec.I32):
+			m.Load = d.I32()
+		default:
+			d.Skip(f.Type)
+		}
+	}
+	d.EndStruct(outer)
+}
+
+// String returns the fields that are set, in the order of the IDL, for people to read.
+func (m Busy) String() string {
+	b := []byte("Busy{")
+	b = fmt.Appendf(b, "load: %v, ", m.Load)
+	return strings.TrimSuffix(string(b), ", ") + "}"
+}
+
+// Error implements error: it returns what String returns.
+func (m *Busy) Error() string { return m.String() }
+
+// TransientFailure implements rpc.Transient: its cause may be gone when the call is made again.
+func (m *Busy) TransientFailure() bool { return true }
+
 type Node struct {
 	Label    int32
 	Next     *Node
@@ -1553,14 +1592,18 @@ func (m *callsCheckParams) DecodeThrift(d *codec.Decoder) {
 // callsCheckResult is the result of Check as a server writes it.
 type callsCheckResult struct {
 	lost *Lost
+	busy *Busy
 }
 
-func (m callsCheckResult) EncodeThrift(e *codec.Encoder) {
+func (m *callsCheckResult) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	switch {
 	case m.lost != nil:
 		e.Field(1, codec.Struct)
 		m.lost.EncodeThrift(e)
+	case m.busy != nil:
+		e.Field(2, codec.Struct)
+		m.busy.EncodeThrift(e)
 	}
 	e.EndStruct(outer)
 }
@@ -1572,14 +1615,18 @@ func callsCheckOutcome(err error) (codec.Encodable, error) {
 		if errors.As(err, &r.lost) && r.lost != nil {
 			return r, r.lost
 		}
+		if errors.As(err, &r.busy) && r.busy != nil {
+			return r, r.busy
+		}
 		return nil, err
 	}
-	return callsCheckResult{}, nil
+	return &callsCheckResult{}, nil
 }
 
 // callsCheckReply is the result of Check as a client reads it.
 type callsCheckReply struct {
 	lost *Lost
+	busy *Busy
 }
 
 func (m *callsCheckReply) DecodeThrift(d *codec.Decoder) {
@@ -1589,6 +1636,9 @@ func (m *callsCheckReply) DecodeThrift(d *codec.Decoder) {
 		case 1<<8 | uint32(codec.Struct):
 			m.lost = codec.New[Lost](d)
 			m.lost.DecodeThrift(d)
+		case 2<<8 | uint32(codec.Struct):
+			m.busy = codec.New[Busy](d)
+			m.busy.DecodeThrift(d)
 		default:
 			d.Skip(f.Type)
 		}
@@ -1599,6 +1649,9 @@ func (m *callsCheckReply) DecodeThrift(d *codec.Decoder) {
 func (m *callsCheckReply) outcome() error {
 	if m.lost != nil {
 		return m.lost
+	}
+	if m.busy != nil {
+		return m.busy
 	}
 	return nil
 }
@@ -1625,6 +1678,8 @@ union Shape {
 }
 
 exception Lost { 1: string where, 2: Color color }
+
+exception Busy { 1: i32 load } (failure = "transient")
 
 struct Node {
   1: i32 label
@@ -1679,7 +1734,7 @@ service Calls extends Base {
   All all(1: All v) throws (1: Lost lost)
   i32 sum(1: list<i32> v, 2: optional i32 start = 3)
   oneway void tell(1: required string what)
-  void check(1: string what) throws (1: Lost lost)
+  void check(1: string what) throws (1: Lost lost, 2: Busy busy)
 }
 `,
 }
