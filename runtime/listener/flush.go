@@ -49,6 +49,7 @@ func (c *Conn) drain(aside bool) outcome {
 			c.out.bufs, c.out.first, c.out.offset = bufs, 0, 0
 		}
 		if budget <= 0 {
+			c.output.Hold()
 			return outMore
 		}
 		n, err := c.write()
@@ -63,6 +64,7 @@ func (c *Conn) drain(aside bool) outcome {
 				}
 			}
 		case unix.EAGAIN:
+			c.output.Hold()
 			return outFull
 		case unix.EINTR:
 		default:

@@ -29,6 +29,7 @@ type testConn struct {
 	mu      sync.Mutex
 	pending [][]byte
 	lent    bool // buffers of Next are out
+	held    int  // calls of Hold
 
 	closes int
 	reason error
@@ -98,6 +99,15 @@ func (c *testConn) Next(limit int) [][]byte {
 	c.pending = c.pending[n:]
 	c.lent = n > 0
 	return out
+}
+
+func (c *testConn) Hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lent {
+		c.t.Error("Hold without Next")
+	}
+	c.held++
 }
 
 func (c *testConn) Written() {

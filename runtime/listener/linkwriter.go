@@ -67,7 +67,9 @@ func (k *link) next() (bufs [][]byte, drained bool) {
 	}
 	k.writtenLocked()
 	bufs = c.output.Next(c.l.opts.Window)
-	k.lent = len(bufs) > 0
+	if k.lent = len(bufs) > 0; k.lent {
+		c.output.Hold() // the write may block
+	}
 	return bufs, !k.lent && c.closing
 }
 

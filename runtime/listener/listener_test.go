@@ -211,6 +211,7 @@ func (nobody) Feed([]byte) error     { return nil }
 func (nobody) Check(time.Time) error { return nil }
 func (nobody) Closed(error)          {}
 func (nobody) Next(int) [][]byte     { return nil }
+func (nobody) Hold()                 {}
 func (nobody) Written()              {}
 
 // idle holds n connections open, whose client ends are bare descriptors, and returns the memory that one costs.

@@ -22,8 +22,13 @@ type Session interface {
 // in Conn.Flush; never by two at once. They must not block.
 type Output interface {
 	// Next returns buffers to write now, in order, of about limit bytes together; nothing if there is nothing to
-	// send. They must not change until Written is called, which is before the next call of Next.
+	// send. They must not change until Written is called, which is before the next call of Next, except by Hold.
 	Next(limit int) [][]byte
+
+	// Hold says that Written may be long in coming: the socket is full, or others have a turn, or writing blocks. The output
+	// may put others with the same content in the place of the buffers that the last Next returned. It may be called more than
+	// once, and not at all.
+	Hold()
 
 	// Written says that the buffers of the last Next are free again: the kernel has copied them, or the connection has
 	// ended.

@@ -30,9 +30,10 @@ type Output interface {
 
 	// Attach sets where what streams send comes from. fill appends buffers to bufs, whole frames if put together: at least
 	// one if there is any, and about limit bytes at most. It may use scratch, up to its capacity, for some of them. They are
-	// not needed any more when written is called, which is before the next fill. waiting returns how many replies fill has
-	// yet to append. Attach is called at most once, and before Wake and ReplyVia.
-	Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, written func(), waiting func() int)
+	// not needed any more when written is called, which is before the next fill. What would make written wait for the peer
+	// has hold called first, with the buffers of the last fill: it may replace them by others with the same content. waiting
+	// returns how many replies fill has yet to append. Attach is called at most once, and before Wake and ReplyVia.
+	Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, hold func(bufs [][]byte), written func(), waiting func() int)
 
 	// Wake says that fill has something, or has what Reply has queued written, on the loop. It may be called from any goroutine,
 	// and must not call fill itself.

@@ -48,6 +48,8 @@ type bench struct {
 	wakes   int
 	sent    []byte
 	fill    func([][]byte, []byte, int) [][]byte // of the streams; nil if there was none
+	hold    func([][]byte)
+	written func()
 	waiting func() int
 }
 
@@ -88,8 +90,8 @@ func (b *bench) check(after time.Duration) error { return b.session.Check(b.cloc
 func (b *bench) answer(c *rpc.Call)              { c.Replier.Reply(c, rpc.Reply{Result: &word{}}) }
 func (b *bench) goAways() (g []wire.GoAway)      { return goAways(b.t, b.sent) }
 
-func (b *bench) Attach(fill func([][]byte, []byte, int) [][]byte, _ func(), waiting func() int) {
-	b.fill, b.waiting = fill, waiting
+func (b *bench) Attach(fill func([][]byte, []byte, int) [][]byte, hold func([][]byte), written func(), waiting func() int) {
+	b.fill, b.hold, b.written, b.waiting = fill, hold, written, waiting
 }
 
 func (b *bench) ReplyVia(c *rpc.Call, r rpc.Reply, send func([]byte) bool) {

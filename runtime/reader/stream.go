@@ -27,6 +27,7 @@ type serverStream struct {
 
 	// Guarded by streams.mu.
 	core     *stream.Stream
+	linked   int  // pieces of what the sender has lent that are being written
 	done     bool // the call has been answered
 	trailing bool // the reply is among streams.trailers
 }
@@ -94,17 +95,21 @@ func (x *serverStream) SendBytes(ctx context.Context, b []byte) error {
 }
 
 // ahead waits until the stream has room for a message of n bytes that its sender does not wait for. It returns false at
-// once for one for which it will have none, or not soon: then the message stays its sender's, who has to wait.
+// once for one that its sender can write himself, without a copy, and for one for which it will have no room, or not soon:
+// then the message stays its sender's, who has to wait.
 func (x *serverStream) ahead(ctx context.Context, n int) (bool, error) {
 	t := x.streams
 	for {
 		t.mu.Lock()
 		err := x.stopped(ctx)
+		direct := n >= linkSize && x.core.Unhindered(n)
 		given, all := x.core.GivenBytes(), t.mux.GivenBytes()
 		t.mu.Unlock()
 		switch {
 		case err != nil:
 			return false, x.explain(err)
+		case direct:
+			return false, nil
 		case n > aheadStream || all-given+aheadStream > aheadConn:
 			return false, nil
 		case given+n <= aheadStream:
@@ -138,7 +143,8 @@ func (x *serverStream) give(ctx context.Context, b []byte) error {
 	return nil
 }
 
-// lend sends b and waits until it is not needed any more.
+// lend sends b and waits until it is not needed any more. While it is being written nothing else can end the wait, and nothing
+// has to: no write waits for the client.
 func (x *serverStream) lend(ctx context.Context, b []byte) error {
 	t := x.streams
 	t.mu.Lock()
@@ -146,14 +152,17 @@ func (x *serverStream) lend(ctx context.Context, b []byte) error {
 	if err == nil {
 		err = x.core.Send(b, false)
 	}
-	t.unlock(stream.Wake{})
+	t.unlockAndFlush()
 	if err != nil {
 		return x.explain(err)
 	}
 	for {
-		x.wait(ctx, x.send)
 		t.mu.Lock()
 		switch err = x.core.Err(); {
+		case x.linked > 0:
+			t.mu.Unlock()
+			<-x.send
+			continue
 		case x.done || err != nil: // what was pending has been dropped
 			t.mu.Unlock()
 			return x.explain(err)
@@ -167,6 +176,7 @@ func (x *serverStream) lend(ctx context.Context, b []byte) error {
 			return err
 		}
 		t.mu.Unlock()
+		x.wait(ctx, x.send)
 	}
 }
 
@@ -189,7 +199,7 @@ func (x *serverStream) RecvBytes(ctx context.Context) ([]byte, error) {
 		if err == nil {
 			m, err = x.core.Recv()
 		}
-		t.unlock(stream.Wake{})
+		t.unlockAndFlush()
 		switch {
 		case err == nil:
 			return m.Bytes(), nil

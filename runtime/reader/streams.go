@@ -20,13 +20,21 @@ type streams struct {
 	config *Config
 	out    Output
 
-	lent [][]byte // of whoever writes: messages that fill has linked and that are not written yet
+	// Of whoever writes: messages that fill has linked and that are not written yet.
+	lent     [][]byte   // they are the stream's
+	borrowed []borrowed // they are their senders', who wait
 
 	mu       sync.Mutex
 	mux      *stream.Mux
 	open     int      // stream calls that have not been answered
 	trailers int      // replies that the mux has and fill has not appended
 	small    [][]byte // buffers for small messages, at most maxSmall
+}
+
+// borrowed is a piece of a message that its sender has lent.
+type borrowed struct {
+	stream *serverStream
+	buffer int // which it is, of those that fill has appended
 }
 
 const (
@@ -60,7 +68,7 @@ func (s *Session) streamsOf(n *native) *streams {
 			Memory:     flow.NewBudget(c.Memory, uint64(c.StreamMemory)),
 			Server:     true,
 		}, n.window)
-		s.out.Attach(t.fill, t.written, t.waiting)
+		s.out.Attach(t.fill, t.hold, t.written, t.waiting)
 		s.streams = t
 	}
 	return s.streams
@@ -167,7 +175,21 @@ func (t *streams) start(c *rpc.Call, dialect *wire.Dialect, window uint64) *rpc.
 
 // unlock releases the lock, wakes whom w names, and has the loop come for what there is to send.
 func (t *streams) unlock(w stream.Wake) {
-	ready := t.mux.Ready()
+	if t.release(w) {
+		t.out.Wake()
+	}
+}
+
+// unlockAndFlush is unlock for a goroutine that holds no other lock: what there is to send it writes itself, if it can.
+func (t *streams) unlockAndFlush() {
+	if t.release(stream.Wake{}) {
+		t.out.Flush()
+	}
+}
+
+// release releases the lock and wakes whom w names. It reports whether there is something to send.
+func (t *streams) release(w stream.Wake) (ready bool) {
+	ready = t.mux.Ready()
 	var ended *rpc.Call
 	dropped := false
 	if w.Stream != nil {
@@ -185,17 +207,15 @@ func (t *streams) unlock(w stream.Wake) {
 	if dropped {
 		t.out.Dropped(ended.ID)
 	}
-	if ready {
-		t.out.Wake()
-	}
+	return ready
 }
 
-// fill appends frames to be sent to bufs, as the responder wants it. Large messages are linked, and kept until they are
-// written; what else there is goes into scratch, of which run is the part that bufs does not have yet.
+// fill appends frames to be sent to bufs, as the responder wants it. Large pieces are linked, and stay where they are until they
+// are written, or held; what else there is goes into scratch, of which run is the part that bufs does not have yet.
 func (t *streams) fill(bufs [][]byte, scratch []byte, limit int) [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	run, size := scratch, 0
+	run, size, first := scratch, 0, len(bufs)
 	link := func(b []byte) {
 		if len(run) > 0 {
 			bufs = append(bufs, run)
@@ -212,9 +232,14 @@ func (t *streams) fill(bufs [][]byte, scratch []byte, limit int) [][]byte {
 		switch {
 		case f.Kind == wire.KindReply && f.Size() > maxBulk:
 			link(f.Payload)
-		case f.Own && len(f.Payload) >= linkSize:
+		case f.Kind == wire.KindData && len(f.Payload) >= linkSize:
 			run = f.AppendHead(run)
 			link(f.Payload)
+			if !f.Own {
+				x := f.Stream.Owner.(*serverStream)
+				x.linked++
+				t.borrowed = append(t.borrowed, borrowed{x, len(bufs) - 1 - first})
+			}
 		default:
 			run = f.Append(run)
 		}
@@ -242,8 +267,35 @@ func (t *streams) fill(bufs [][]byte, scratch []byte, limit int) [][]byte {
 	return bufs
 }
 
+// hold copies what fill has linked of messages that their senders have lent: these may not be able to wait so long.
+func (t *streams) hold(bufs [][]byte) {
+	for _, p := range t.borrowed {
+		b := buffer.Get(len(bufs[p.buffer]))
+		copy(b, bufs[p.buffer])
+		bufs[p.buffer] = b
+		t.lent = append(t.lent, b)
+	}
+	t.giveBack()
+}
+
+// giveBack tells senders that what fill has linked of their messages is theirs again.
+func (t *streams) giveBack() {
+	if len(t.borrowed) == 0 {
+		return
+	}
+	t.mu.Lock()
+	for i, p := range t.borrowed {
+		p.stream.linked--
+		p.stream.wake(stream.Wake{Send: true})
+		t.borrowed[i] = borrowed{}
+	}
+	t.mu.Unlock()
+	t.borrowed = t.borrowed[:0]
+}
+
 // written gives back the messages that fill has linked.
 func (t *streams) written() {
+	t.giveBack()
 	for i, b := range t.lent {
 		buffer.Put(b)
 		t.lent[i] = nil

@@ -18,6 +18,7 @@ const (
 // source is where the frames of a connection's streams come from.
 type source struct {
 	fill    func(bufs [][]byte, scratch []byte, limit int) [][]byte
+	hold    func(bufs [][]byte)
 	written func()
 	waiting func() int
 }
@@ -40,12 +41,13 @@ func (v *via) takeLocked(id uint64) (ending, bool) {
 
 // Attach sets where the frames of the connection's streams come from. fill appends buffers to write to bufs, whole frames
 // if put together: at least one if there is any, and about limit bytes at most. It may use scratch, up to its capacity, for
-// some of them. They stay valid until the call of written that follows. The loop calls fill for each write, behind the
-// replies and control frames that are pending then; so what streams have to send waits with them and not here. waiting
+// some of them. They stay valid until the call of written that follows. Whoever writes calls fill for each write, behind the
+// replies and control frames that are pending then; so what streams have to send waits with them and not here. hold is called
+// with what fill has appended if it will not be written soon; it may replace buffers by others with the same content. waiting
 // returns how many replies of streams fill has yet to append. Attach may be called once, Wake after it.
-func (r *Responder) Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, written func(), waiting func() int) {
+func (r *Responder) Attach(fill func(bufs [][]byte, scratch []byte, limit int) [][]byte, hold func(bufs [][]byte), written func(), waiting func() int) {
 	r.mu.Lock()
-	r.streams = &source{fill, written, waiting}
+	r.streams = &source{fill, hold, written, waiting}
 	r.mu.Unlock()
 }
 
@@ -122,6 +124,17 @@ func (r *Responder) nextStreams(streams *source) {
 	r.mu.Lock()
 	r.bytes += size
 	r.mu.Unlock()
+}
+
+// Hold says that the buffers of the last Next will not be written soon. Those of streams may be replaced.
+func (r *Responder) Hold() {
+	if r.turn == nil || r.scratch == nil {
+		return
+	}
+	r.mu.Lock()
+	streams := r.streams
+	r.mu.Unlock()
+	streams.hold(r.vector[len(r.vector)-len(r.bulk):])
 }
 
 // writtenStreams gives back what nextStreams has lent.

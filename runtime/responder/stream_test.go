@@ -28,7 +28,7 @@ func TestStreamsFollowReplies(t *testing.T) {
 			return bufs
 		}
 		return append(bufs, scratch)
-	}, func() { written++ }, func() int { return 7 })
+	}, func([][]byte) {}, func() { written++ }, func() int { return 7 })
 	r.Wake()
 	if c.wakes != 1 {
 		t.Errorf("%d wake-ups", c.wakes)
@@ -69,7 +69,7 @@ func TestLargeReplyOfStream(t *testing.T) {
 			large = nil
 		}
 		return bufs
-	}, func() {}, func() int { return 0 })
+	}, func([][]byte) {}, func() {}, func() int { return 0 })
 	if got := r.Next(1); len(got) != 2 || string(got[0]) != "head" || len(got[1]) != 10*bulkBuffer {
 		t.Fatalf("%d buffers", len(got))
 	}
@@ -104,7 +104,7 @@ func TestReplyVia(t *testing.T) {
 					bufs, frame = append(bufs, frame), nil
 				}
 				return bufs
-			}, func() {}, func() int { return 0 })
+			}, func([][]byte) {}, func() {}, func() int { return 0 })
 			c := call([]byte("reply"))
 			c.ID = 7
 			r.ReplyVia(c, rpc.Reply{}, func(b []byte) bool { frame = b; return tt.sent })

@@ -240,6 +240,7 @@ func (c *conn) flush() {
 	for {
 		c.turn.Lock()
 		bufs := c.out.Next(64 << 10)
+		c.out.Hold() // the write may block
 		c.turn.Unlock()
 		if len(bufs) == 0 {
 			return

@@ -42,6 +42,12 @@ func (s *Stream) PendingBytes() int { return s.pending }
 // GivenBytes returns how many bytes given to Give have not left.
 func (s *Stream) GivenBytes() int { return s.given }
 
+// Unhindered reports whether a message of n bytes would be the next that Next returns, in one piece.
+func (s *Stream) Unhindered(n int) bool {
+	m, cost := s.mux, wire.DataCost(n)
+	return s.out.len() == 0 && m.bulk.len() == 0 && m.config.piece(n) == n && cost <= s.sent.Avail() && cost <= m.sent.Avail()
+}
+
 // Lent reports whether what was last given to Send has not left, and the memory is the sender's.
 func (s *Stream) Lent() bool { return s.out.len() > 0 && !s.out.back().own }
 
