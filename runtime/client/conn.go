@@ -60,6 +60,10 @@ type conn struct {
 	heard time.Time // when bytes last came
 	alarm time.Time // the read deadline, as far as it is known: it may be earlier
 
+	// Owned by whoever writes: who has set writing, or the writer goroutine.
+	batch []segment
+	bufs  [][]byte
+
 	mu      sync.Mutex
 	helm    helm
 	table   table
@@ -86,6 +90,7 @@ type segment struct {
 	// Of a piece of a stream's message, which b then is: the buffer that it is the last of, nil if more pieces follow.
 	piece bool
 	whole []byte
+	lent  bool // b is its sender's, who makes the first attempt to write it
 }
 
 // waiter is a caller that waits for room in the outgoing queue.

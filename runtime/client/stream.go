@@ -38,6 +38,7 @@ type clientStream struct {
 	// The sender's between messages, guarded by the connection's mu while one is pending.
 	out    []byte // the message
 	linked bool   // pieces of it are in the queue without having been copied
+	lends  bool   // the message is the application's, see sendNow
 
 	finished sync.Once
 	outcome  error // of Finish

@@ -101,7 +101,7 @@ func (cn *conn) queueFrameLocked(f *stream.Frame) {
 		return
 	}
 	cn.sealLocked()
-	piece := segment{b: f.Payload, last: cn.table.last, bulk: len(f.Payload), piece: true}
+	piece := segment{b: f.Payload, last: cn.table.last, bulk: len(f.Payload), piece: true, lent: s.lends}
 	if s.linked = f.Flags&wire.FlagMore != 0; !s.linked {
 		piece.whole, s.out = s.out, nil // the queue's from now on
 	}
@@ -111,13 +111,16 @@ func (cn *conn) queueFrameLocked(f *stream.Frame) {
 // messageBuffer returns an empty buffer for a message.
 func (cn *conn) messageBuffer() []byte {
 	cn.mu.Lock()
+	defer cn.mu.Unlock()
+	return cn.messageBufferLocked()
+}
+
+func (cn *conn) messageBufferLocked() []byte {
 	if k := len(cn.streams.spare); k > 0 {
 		b := cn.streams.spare[k-1]
 		cn.streams.spare = cn.streams.spare[:k-1]
-		cn.mu.Unlock()
 		return b[:0]
 	}
-	cn.mu.Unlock()
 	return newFrame()
 }
 

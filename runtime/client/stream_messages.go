@@ -19,13 +19,37 @@ func (s *clientStream) Send(ctx context.Context, m codec.Encodable) error {
 	return s.send(ctx, b)
 }
 
-// SendBytes implements rpc.Stream. It copies b once: the connection may still be writing when the wait for credit is over,
-// or given up.
+// SendBytes implements rpc.Stream. It copies b, once, only where it cannot be written at once: the connection may still be
+// writing when the wait for credit is over, or given up.
 func (s *clientStream) SendBytes(ctx context.Context, b []byte) error {
 	if limit := s.client.config.maxMessage; len(b) > limit {
 		return s.errorf(rpc.ResourceExhausted, "message: %d bytes, at most %d allowed", len(b), limit)
 	}
+	if len(b) >= linkSize && ctx.Err() == nil && s.sendNow(b) {
+		return nil
+	}
 	return s.send(ctx, append(s.buffer(), b...))
+}
+
+// sendNow has b written by its own sender, without a copy, if nothing is before it and there is credit for all of it. What the
+// socket does not take is copied then: so b is the caller's again whatever the server does. It reports whether b was sent.
+func (s *clientStream) sendNow(b []byte) bool {
+	cn := s.conn
+	cn.mu.Lock()
+	if cn.try == nil || cn.writing || cn.failed || len(cn.segs) > 0 || !s.core.Unhindered(len(b)) || s.core.Send(b, false) != nil {
+		cn.mu.Unlock()
+		return false
+	}
+	s.lends = true
+	cn.refillLocked()
+	s.lends = false
+	if s.core.Pending() > 0 { // resets and the like have filled the queue
+		s.core.Withdraw()
+		s.unlock()
+		return false
+	}
+	cn.unlockAndFlush()
+	return true
 }
 
 // buffer returns an empty buffer for the next message.

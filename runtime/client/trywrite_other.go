@@ -9,4 +9,4 @@ type tryWriter struct{}
 
 func newTryWriter(net.Conn) *tryWriter { return nil }
 
-func (*tryWriter) write([]byte) (int, error) { panic("client: no tryWriter on this system") }
+func (*tryWriter) write([][]byte) (int, error) { panic("client: no tryWriter on this system") }

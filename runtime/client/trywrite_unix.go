@@ -9,11 +9,11 @@ import (
 
 // tryWriter writes what a socket takes at once. One goroutine at a time may use it.
 type tryWriter struct {
-	raw syscall.RawConn
-	b   []byte
-	n   int
-	err error
-	f   func(fd uintptr) bool // attempt, made once
+	raw  syscall.RawConn
+	bufs [][]byte
+	n    int
+	err  error
+	f    func(fd uintptr) bool // attempt, made once
 }
 
 // newTryWriter returns nil if nc is not a plain socket.
@@ -32,11 +32,11 @@ func newTryWriter(nc net.Conn) *tryWriter {
 	return t
 }
 
-// write writes a part of b, perhaps none. It does not block, keep b or allocate.
-func (t *tryWriter) write(b []byte) (int, error) {
-	t.b, t.n, t.err = b, 0, nil
+// write writes a part of bufs, in their order, perhaps none. It does not block, keep bufs or allocate.
+func (t *tryWriter) write(bufs [][]byte) (int, error) {
+	t.bufs, t.n, t.err = bufs, 0, nil
 	err := t.raw.Write(t.f)
-	t.b = nil
+	t.bufs = nil
 	if err == nil {
 		err = t.err
 	}
@@ -45,7 +45,13 @@ func (t *tryWriter) write(b []byte) (int, error) {
 
 func (t *tryWriter) attempt(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), t.b)
+		var n int
+		var err error
+		if len(t.bufs) == 1 {
+			n, err = syscall.Write(int(fd), t.bufs[0])
+		} else {
+			n, err = gather(int(fd), t.bufs[:min(len(t.bufs), maxGather)])
+		}
 		switch {
 		case err == nil:
 			t.n = n

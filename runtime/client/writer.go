@@ -36,21 +36,28 @@ func (cn *conn) unlockAndFlush() {
 // writeBatch makes the one attempt. The caller has set writing.
 func (cn *conn) writeBatch() {
 	cn.mu.Lock()
-	if cn.failed || len(cn.segs) > 0 {
+	if cn.failed {
 		cn.mu.Unlock()
 		cn.wakeWriter()
 		return
 	}
-	b, before, last, bulk := cn.tail, cn.handed, cn.table.last, cn.streams.tail
-	cn.tail, cn.streams.tail = nil, 0
-	cn.handed = last // from here on; if the connection fails before the write returns, nobody can tell
-	cn.pongs = 0
+	before := cn.handed
+	if len(cn.segs) > 0 {
+		cn.sealLocked()
+	}
+	batch, size := cn.takeLocked(cn.batch[:0])
 	cn.mu.Unlock()
 
-	n, err := cn.try.write(b)
+	bufs := cn.bufs[:0]
+	for i := range batch {
+		bufs = append(bufs, batch[i].b)
+	}
+	n, err := cn.try.write(bufs)
+	clear(bufs)
+	cn.bufs, cn.batch = bufs, batch
 
 	cn.mu.Lock()
-	if n == 0 {
+	if n < size {
 		cn.handed = before
 	}
 	if err != nil {
@@ -60,12 +67,24 @@ func (cn *conn) writeBatch() {
 	}
 	cn.queued -= n
 	cn.grantLocked()
-	if n < len(b) {
-		cn.segs = slices.Insert(cn.segs, 0, segment{b: b[n:], last: last, bulk: bulk})
-	} else {
-		cn.writtenLocked(segment{b: b, bulk: bulk})
-		cn.refillLocked()
+	for i := range batch {
+		s := &batch[i]
+		if n == 0 && len(s.b) > 0 {
+			break
+		}
+		cn.handed = s.last
+		if n < len(s.b) {
+			s.b = s.b[n:]
+			break
+		}
+		n -= len(s.b)
+		cn.writtenLocked(*s)
+		*s = segment{}
 	}
+	if left := slices.IndexFunc(batch, func(s segment) bool { return s.b != nil }); left >= 0 {
+		cn.returnLocked(batch[left:])
+	}
+	cn.refillLocked()
 	if len(cn.tail)+len(cn.segs) > 0 {
 		cn.mu.Unlock()
 		cn.wakeWriter()
@@ -73,6 +92,18 @@ func (cn *conn) writeBatch() {
 	}
 	cn.restLocked()
 	cn.mu.Unlock()
+}
+
+// returnLocked puts what the socket has not taken back to the front of the queue. What is its sender's is copied.
+func (cn *conn) returnLocked(batch []segment) {
+	for i := range batch {
+		if s := &batch[i]; s.lent {
+			s.whole = append(cn.messageBufferLocked(), s.b...)
+			s.b, s.lent = s.whole, false
+		}
+	}
+	cn.segs = slices.Insert(cn.segs, 0, batch...)
+	clear(batch)
 }
 
 // restLocked ends writing: the queue is empty.
@@ -94,8 +125,6 @@ func (cn *conn) wakeWriter() {
 
 // writeLoop is the writer goroutine. It writes when it is woken, until the queue is empty.
 func (cn *conn) writeLoop() {
-	var batch []segment
-	var bufs net.Buffers
 	for {
 		select {
 		case <-cn.wake:
@@ -112,8 +141,8 @@ func (cn *conn) writeLoop() {
 				return
 			}
 			before := cn.handed
-			var size int
-			batch, size = cn.takeLocked(batch[:0])
+			batch, size := cn.takeLocked(cn.batch[:0])
+			cn.batch = batch
 			if len(batch) == 0 {
 				cn.restLocked()
 				cn.mu.Unlock()
@@ -121,7 +150,7 @@ func (cn *conn) writeLoop() {
 			}
 			cn.mu.Unlock()
 
-			n, err := cn.writeAll(batch, &bufs)
+			n, err := cn.writeAll(batch)
 
 			cn.mu.Lock()
 			if err != nil {
@@ -147,15 +176,20 @@ func (cn *conn) writeLoop() {
 // takeLocked moves the front of the queue, about a portion, to batch.
 func (cn *conn) takeLocked(batch []segment) (_ []segment, size int) {
 	if len(cn.segs) == 0 {
-		cn.sealLocked()
+		if len(cn.tail) == 0 {
+			return batch, 0
+		}
+		size = len(cn.tail)
+		batch = append(batch, segment{b: cn.tail, last: cn.table.last, bulk: cn.streams.tail})
+		cn.tail, cn.streams.tail = nil, 0
+		cn.handed = cn.table.last
+		cn.pongs = 0
+		return batch, size
 	}
 	k := 0
 	for k < len(cn.segs) && (k == 0 || size+len(cn.segs[k].b) <= portion) {
 		size += len(cn.segs[k].b)
 		k++
-	}
-	if k == 0 {
-		return batch, 0
 	}
 	batch = append(batch, cn.segs[:k]...)
 	cn.segs = slices.Delete(cn.segs, 0, k)
@@ -164,16 +198,16 @@ func (cn *conn) takeLocked(batch []segment) (_ []segment, size int) {
 	return batch, size
 }
 
-func (cn *conn) writeAll(batch []segment, bufs *net.Buffers) (int64, error) {
+func (cn *conn) writeAll(batch []segment) (int64, error) {
 	if len(batch) == 1 {
 		n, err := cn.nc.Write(batch[0].b)
 		return int64(n), err
 	}
-	list := (*bufs)[:0]
+	list := net.Buffers(cn.bufs[:0])
 	for i := range batch {
 		list = append(list, batch[i].b)
 	}
-	*bufs = list // WriteTo consumes list, not what it stands on
+	cn.bufs = list // WriteTo consumes list, not what it stands on
 	return list.WriteTo(cn.nc)
 }
 
