@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -106,6 +107,7 @@ type patience struct {
 	deadline time.Time        // zero if none; the context's, or else from a timeout
 	timeout  time.Duration    // the timeout, if the deadline comes from one
 	expired  <-chan time.Time // fires at a deadline that is not the context's; else nil
+	relieved *atomic.Bool     // of a stream's receiver that reads: set when it is to stop that; else nil
 
 	// Kept only where there is a deadline to explain.
 	started time.Time
@@ -160,6 +162,9 @@ func (p *patience) endless() bool { return p.expired == nil && p.ctx.Done() == n
 
 // overdue reports whether the bounds have been reached.
 func (p *patience) overdue(now time.Time) bool {
+	if p.relieved != nil && p.relieved.Load() {
+		return true
+	}
 	return p.ctx.Err() != nil || !p.deadline.IsZero() && !now.Before(p.deadline)
 }
 

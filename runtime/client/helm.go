@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
@@ -12,15 +13,21 @@ import (
 // program that makes one call after the other, need not be woken by another goroutine if it reads its reply itself. So
 // when replies come one by one, in quick succession, the reader goroutine leaves the helm. Then the next caller takes it
 // with its call, reads until it has its own reply, serving all others that come, and leaves it again. The reader goroutine
-// takes it back when other calls wait by then, when replies become slow, and when no call has come for a while: so what a
+// takes it back when others wait by then, when replies become slow, and when no call has come for a while: so what a
 // server says by itself, and that a connection was lost, is noticed at the latest after two helmWatch.
+//
+// Who receives from a stream is such a caller, too: its messages are its replies. It may wait much longer for one, and is
+// relieved when nothing has come for a while.
 //
 // The connection's mu guards it. What the reader owns changes hands with it.
 type helm struct {
 	state  helmState
-	leader *call         // that has it, with helmLed
-	used   bool          // a leader had it since the reader goroutine last looked
-	back   chan struct{} // has room for one: the helm is the reader goroutine's again
+	ctx    context.Context // with helmLed: what the leader heeds
+	stream *clientStream   // likewise: that it receives from; nil if it waits for a call
+	used   bool            // a leader had it since the reader goroutine last looked, or something came to the one that has it
+	back   chan struct{}   // has room for one: the helm is the reader goroutine's again
+
+	relieved atomic.Bool // the leader that receives from a stream is to give it back; set under mu
 }
 
 type helmState uint8
@@ -28,7 +35,7 @@ type helmState uint8
 const (
 	helmHome helmState = iota // the reader goroutine has it
 	helmFree                  // nobody
-	helmLed                   // a call's caller
+	helmLed                   // a call's caller, or a stream's receiver
 )
 
 const (
@@ -51,14 +58,21 @@ func (cn *conn) steerLocked(c *call) {
 		cn.returnHelmLocked()
 		return
 	}
-	cn.helm.state, cn.helm.leader, cn.helm.used = helmLed, c, true
+	cn.helm.state, cn.helm.ctx, cn.helm.used = helmLed, c.bounds.ctx, true
 	c.leading = true
 }
 
+// othersLocked returns how many wait for something from the server, besides whoever reads for itself.
+func (cn *conn) othersLocked() int { return cn.table.n - cn.table.streams + cn.streams.waiting }
+
 // returnHelmLocked gives the helm to the reader goroutine, which does not have it.
 func (cn *conn) returnHelmLocked() {
-	cn.helm.state, cn.helm.leader = helmHome, nil
+	cn.leftHelmLocked(helmHome)
 	cn.helm.back <- struct{}{}
+}
+
+func (cn *conn) leftHelmLocked(to helmState) {
+	cn.helm.state, cn.helm.ctx, cn.helm.stream = to, nil, nil
 }
 
 // lead reads until k, which has been sent, has ended or reaches its bounds.
@@ -89,19 +103,74 @@ func (cn *conn) lead(k *call) *rpc.Error {
 func (cn *conn) handOver(k *call, n *native) {
 	k.leading = false
 	cn.mu.Lock()
-	if n.alone == 0 || cn.table.n > 0 || cn.err != nil {
-		cn.returnHelmLocked()
-	} else {
-		cn.helm.state, cn.helm.leader = helmFree, nil
-	}
+	cn.handOverLocked(n)
 	cn.mu.Unlock()
 }
+
+func (cn *conn) handOverLocked(n *native) {
+	if n.alone == 0 || cn.othersLocked() > 0 || cn.err != nil {
+		cn.returnHelmLocked()
+	} else {
+		cn.leftHelmLocked(helmFree)
+	}
+}
+
+// takeHelmLocked gives the helm to s's receiver, who heeds ctx, if nobody has it.
+func (cn *conn) takeHelmLocked(s *clientStream, ctx context.Context) bool {
+	if cn.helm.state != helmFree || s.over {
+		return false
+	}
+	cn.helm.state, cn.helm.ctx, cn.helm.stream, cn.helm.used = helmLed, ctx, s, true
+	cn.helm.relieved.Store(false)
+	return true
+}
+
+// leadFor reads until something has come for s, or its receiver is to give the helm back, with handOverLocked. It reports false
+// for the latter: then somebody else has to read, or ctx has ended.
+func (cn *conn) leadFor(s *clientStream, ctx context.Context) bool {
+	n := cn.proto.(*native)
+	p := patience{ctx: ctx, relieved: &cn.helm.relieved}
+	p.deadline, _ = ctx.Deadline()
+	for {
+		switch err := n.step(cn, &p); err {
+		case nil:
+		case errOverdue:
+			n.alone = 0
+			return false
+		default:
+			cn.fail(n.sign(cn, err))
+			return false
+		}
+		select {
+		case <-s.arrived:
+			return true
+		case <-s.done:
+			return true
+		default:
+		}
+	}
+}
+
+// relieve has the leader give the helm back, if it receives from s, or from any stream for nil. mu is held, and released.
+func (cn *conn) relieve(s *clientStream) {
+	leads := cn.helm.state == helmLed && cn.helm.stream != nil && (s == nil || cn.helm.stream == s)
+	if leads {
+		cn.helm.relieved.Store(true)
+	}
+	cn.mu.Unlock()
+	if leads {
+		cn.rouse()
+	}
+}
+
+// rouse has whoever reads look at its bounds. If it was about to set another deadline, it does so next time.
+func (cn *conn) rouse() { cn.nc.SetReadDeadline(time.Unix(1, 0)) }
 
 // leaveHelm lets callers read, and returns when the reader goroutine has the helm again. It returns false if the
 // connection has ended.
 func (cn *conn) leaveHelm() bool {
 	cn.mu.Lock()
-	if cn.table.n > 0 || cn.err != nil {
+	if cn.othersLocked() > 0 || cn.err != nil {
 		cn.mu.Unlock()
 		return true
 	}
@@ -124,22 +193,26 @@ func (cn *conn) leaveHelm() bool {
 	}
 }
 
-// lookAround takes the helm back if no call wants it, and reports whether it has. A call whose context has ended is told.
+// lookAround takes the helm back if no call wants it, and reports whether it has. A leader whose context has ended is told, and
+// one that receives from a stream on which nothing comes is relieved.
 func (cn *conn) lookAround() bool {
 	cn.mu.Lock()
-	var ctx context.Context
+	used := cn.helm.used
+	cn.helm.used = false
 	switch {
-	case cn.helm.leader != nil:
-		ctx = cn.helm.leader.bounds.ctx
-	case cn.helm.state == helmFree && !cn.helm.used:
+	case cn.helm.state == helmFree && !used:
 		cn.helm.state = helmHome
 		cn.mu.Unlock()
 		return true
+	case cn.helm.state != helmLed:
+	case cn.helm.stream != nil && (!used || cn.helm.stream.over || cn.helm.ctx.Err() != nil):
+		cn.relieve(nil)
+		return false
+	case cn.helm.ctx.Err() != nil:
+		cn.mu.Unlock()
+		cn.rouse()
+		return false
 	}
-	cn.helm.used = false
 	cn.mu.Unlock()
-	if ctx != nil && ctx.Err() != nil {
-		cn.nc.SetReadDeadline(time.Unix(1, 0)) // it looks at its bounds then; if it was about to set another one, next time
-	}
 	return false
 }

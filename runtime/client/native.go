@@ -177,20 +177,24 @@ func (n *native) deliver(cn *conn) (err error) {
 		return nil
 	}
 	cn.mu.Lock()
+	replies, awaited := 0, false
 	for i := range n.arrived {
 		a := &n.arrived[i]
 		if a.header.Kind != wire.KindReply && a.header.Kind != wire.KindError {
 			if err == nil {
-				a.ended, err = cn.streamLocked(a.header, a.payload, n)
+				woken := false
+				a.ended, woken, err = cn.streamLocked(a.header, a.payload, n)
+				awaited = awaited || woken
 			}
-		} else if e := cn.table.find(a.header.Stream); e != nil {
+			continue
+		}
+		replies++
+		if e := cn.table.find(a.header.Stream); e != nil {
 			a.call = e.call
 			cn.table.remove(e)
 		}
 	}
-	if n.alone++; len(n.arrived) > 1 || cn.table.n > 0 || cn.heard.Sub(n.last) > helmGap {
-		n.alone = 0
-	}
+	n.countAloneLocked(cn, replies, awaited)
 	n.last = cn.heard
 	cn.removedLocked()
 	cn.refillLocked()
@@ -209,6 +213,23 @@ func (n *native) deliver(cn *conn) (err error) {
 	}
 	n.arrived = n.arrived[:0]
 	return err
+}
+
+// countAloneLocked takes note of whether somebody alone has waited for what has just come: one reply, or what a stream's
+// receiver has awaited. The other pieces of a long message are none, but come to its receiver if that reads itself.
+func (n *native) countAloneLocked(cn *conn, replies int, awaited bool) {
+	led := cn.helm.stream != nil
+	if led {
+		cn.helm.used = true
+	}
+	switch {
+	case replies > 1 || cn.othersLocked() > 0 || cn.heard.Sub(n.last) > helmGap:
+		n.alone = 0
+	case replies == 1 || awaited:
+		n.alone++
+	case !led:
+		n.alone = 0
+	}
 }
 
 // large begins a frame that is larger than the buffer, whose rest comes by way of more. begun is the part of its payload
@@ -253,8 +274,8 @@ func (n *native) more(cn *conn, p *patience) error {
 		return nil
 	}
 	n.inbox.part.header.Length, n.inbox.part.payload = 0, nil
-	n.alone = 0
 	if payload == nil {
+		n.alone = 0
 		return nil
 	}
 	if h.Kind == wire.KindData {
@@ -262,6 +283,7 @@ func (n *native) more(cn *conn, p *patience) error {
 		n.arrived = append(n.arrived, arrival{header: h, payload: payload})
 		return n.deliver(cn)
 	}
+	n.alone = 0
 	cn.mu.Lock()
 	e := cn.table.find(h.Stream)
 	if e == nil {

@@ -35,6 +35,8 @@ type clientStream struct {
 	answered bool        // call.reply is set
 	stop     func() bool // ends the watch on call.bounds.ctx; nil until that has begun
 
+	receiving, sending wait // for a message or the end, and for credit
+
 	// The sender's between messages, guarded by the connection's mu while one is pending.
 	out    []byte // the message
 	linked bool   // pieces of it are in the queue without having been copied
@@ -63,6 +65,8 @@ func (s *clientStream) unlock() {
 	s.conn.unlockAndFlush()
 	if ended {
 		s.cancel()
+		s.conn.mu.Lock()
+		s.conn.relieve(s)
 	}
 }
 
@@ -74,6 +78,8 @@ func (s *clientStream) noteEndLocked() bool {
 	s.over = true
 	close(s.done)
 	cn := s.conn
+	s.receiving.endLocked(cn)
+	s.sending.endLocked(cn)
 	if e := cn.table.find(s.call.id); e != nil && e.call == &s.call {
 		cn.table.remove(e)
 		cn.removedLocked()
@@ -179,6 +185,11 @@ func (s *clientStream) finish(ctx context.Context, result codec.Decodable) *rpc.
 			break
 		}
 	}
+	s.conn.mu.Lock()
+	if !s.over {
+		s.receiving.beginLocked(s.conn)
+	}
+	s.conn.mu.Unlock()
 	select { // there are no more messages, or ctx has ended
 	case <-s.done:
 	case <-ctx.Done():

@@ -12,6 +12,8 @@ type streams struct {
 	bulk int         // bytes of streams' frames in the outgoing queue or being written
 	tail int         // bytes of those in the queue's tail
 
+	waiting int // those who wait for something of a stream without reading themselves
+
 	spare [][]byte // buffers for messages, at most maxMessages
 }
 
@@ -34,8 +36,8 @@ func (cn *conn) muxLocked(n *native) *stream.Mux {
 }
 
 // streamLocked takes a Data, Credit or Reset frame. A Data's payload is the stream's. It returns the stream if it has
-// ended with that. The error is a *wire.ConnError.
-func (cn *conn) streamLocked(h wire.FrameHeader, payload []byte, n *native) (ended *clientStream, err error) {
+// ended with that, and whether its receiver has waited for it. The error is a *wire.ConnError.
+func (cn *conn) streamLocked(h wire.FrameHeader, payload []byte, n *native) (ended *clientStream, awaited bool, err error) {
 	mux := cn.muxLocked(n)
 	var w stream.Wake
 	switch h.Kind {
@@ -53,16 +55,40 @@ func (cn *conn) streamLocked(h wire.FrameHeader, payload []byte, n *native) (end
 		}
 	}
 	if w.Stream == nil {
-		return nil, err
+		return nil, false, err
 	}
 	s := w.Stream.Owner.(*clientStream)
 	if w.Recv {
+		s.receiving.endLocked(cn)
 		wake(s.arrived)
 	}
 	if s.noteEndLocked() {
 		ended = s
 	}
-	return ended, err
+	return ended, w.Recv, err
+}
+
+// wait is what a goroutine does that waits for something of a stream and does not read itself.
+type wait bool
+
+// beginLocked sees to it that somebody reads.
+func (w *wait) beginLocked(cn *conn) {
+	if *w {
+		return
+	}
+	*w = true
+	cn.streams.waiting++
+	if cn.helm.state == helmFree {
+		cn.returnHelmLocked()
+	}
+}
+
+// endLocked ends the wait, which may be over already. Who wakes the goroutine does so for it.
+func (w *wait) endLocked(cn *conn) {
+	if *w {
+		*w = false
+		cn.streams.waiting--
+	}
 }
 
 // refillLocked moves frames of streams to the outgoing queue while there is room for them.
@@ -78,7 +104,9 @@ func (cn *conn) refillLocked() {
 		}
 		cn.queueFrameLocked(&f)
 		if f.Drained {
-			wake(f.Stream.Owner.(*clientStream).drained)
+			s := f.Stream.Owner.(*clientStream)
+			s.sending.endLocked(cn)
+			wake(s.drained)
 		}
 	}
 }

@@ -76,8 +76,11 @@ func (s *clientStream) send(ctx context.Context, b []byte) error {
 	for {
 		cn.refillLocked()
 		pending, err := s.core.Pending(), s.core.Err()
-		if err != nil {
+		switch {
+		case err != nil:
 			s.out = nil // the queue may have a part of it
+		case pending > 0:
+			s.sending.beginLocked(cn)
 		}
 		s.unlock()
 		switch {
@@ -95,6 +98,7 @@ func (s *clientStream) send(ctx context.Context, b []byte) error {
 			return s.withdraw(ctx)
 		}
 		cn.mu.Lock()
+		s.sending.endLocked(cn)
 	}
 }
 
@@ -139,6 +143,7 @@ func (s *clientStream) endStalled(p *stall) {
 func (s *clientStream) withdraw(ctx context.Context) error {
 	s.conn.mu.Lock()
 	defer s.unlock()
+	s.sending.endLocked(s.conn)
 	switch err := s.core.Err(); {
 	case err != nil:
 		return s.explain(err)
@@ -186,12 +191,23 @@ func (s *clientStream) RecvBytes(ctx context.Context) ([]byte, error) {
 	return m.Bytes(), nil
 }
 
-// receive waits for the next message.
+// receive waits for the next message. It reads the connection itself if it may, see helm.
 func (s *clientStream) receive(ctx context.Context) (stream.Message, error) {
-	for {
-		s.conn.mu.Lock()
+	cn := s.conn
+	for leads, may := false, true; ; {
+		cn.mu.Lock()
+		if leads {
+			leads = false
+			cn.handOverLocked(cn.proto.(*native))
+		}
+		s.receiving.endLocked(cn)
 		m, err := s.core.Recv()
 		over := s.core.Err() != nil
+		if err == stream.ErrWait {
+			if leads = may && cn.takeHelmLocked(s, ctx); !leads {
+				s.receiving.beginLocked(cn)
+			}
+		}
 		s.unlock()
 		switch {
 		case err == nil:
@@ -201,11 +217,18 @@ func (s *clientStream) receive(ctx context.Context) (stream.Message, error) {
 				s.release() // all that came has been received
 			}
 			return m, s.explain(err)
+		case leads:
+			may = cn.leadFor(s, ctx)
+			continue
 		}
 		select {
 		case <-s.arrived:
+			may = true
 		case <-s.done:
 		case <-ctx.Done():
+			cn.mu.Lock()
+			s.receiving.endLocked(cn)
+			cn.mu.Unlock()
 			return m, s.waited(ctx, "a message")
 		}
 	}

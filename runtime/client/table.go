@@ -10,6 +10,8 @@ type table struct {
 	slots []entry // a power of two of them
 	n     int     // taken slots
 	last  uint64  // the highest id given out
+
+	streams int // of the taken slots, those of streams
 }
 
 type entry struct {
@@ -46,6 +48,9 @@ func (t *table) grow() {
 // add enters a call under an id from next.
 func (t *table) add(id uint64, c *call) {
 	*t.slot(id) = entry{id, c}
+	if c.stream != nil {
+		t.streams++
+	}
 	t.n++
 	t.last = id
 }
@@ -63,8 +68,7 @@ func (t *table) find(id uint64) *entry {
 
 // remove frees an entry that find returned.
 func (t *table) remove(e *entry) {
-	*e = entry{}
-	t.n--
+	t.clear(e)
 	if t.n == 0 && len(t.slots) > 1<<14 {
 		t.slots = make([]entry, minSlots) // a burst is over
 	}
@@ -77,9 +81,16 @@ func (t *table) removeAbove(last uint64) (calls []*call) {
 			if e.call != nil {
 				calls = append(calls, e.call)
 			}
-			*e = entry{}
-			t.n--
+			t.clear(e)
 		}
 	}
 	return calls
+}
+
+func (t *table) clear(e *entry) {
+	if e.call != nil && e.call.stream != nil {
+		t.streams--
+	}
+	*e = entry{}
+	t.n--
 }
