@@ -119,6 +119,11 @@ func (c *Conn) feed(b []byte) {
 	defer c.guard()
 	due := c.ownForFeed()
 	err := c.session.Feed(b)
+	if err == nil && len(b) >= placeFrom {
+		if session, ok := c.session.(Placer); ok {
+			err = c.readOn(session)
+		}
+	}
 	switch {
 	case err != nil:
 		c.beginClose(err)

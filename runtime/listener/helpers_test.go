@@ -25,6 +25,7 @@ type testConn struct {
 	onCheck func() error
 	onNext  func()
 	late    atomic.Pointer[lateHooks] // set while the connection is in use
+	instead any                       // a Session, an Output or both, to be used in this one's place
 
 	mu      sync.Mutex
 	pending [][]byte
@@ -169,7 +170,14 @@ func serveWith(t testing.TB, address string, listen ListenOptions, opts Options,
 			setup(c)
 		}
 		s.conns <- c
-		return c, c
+		session, output := Session(c), Output(c)
+		if other, ok := c.instead.(Session); ok {
+			session = other
+		}
+		if other, ok := c.instead.(Output); ok {
+			output = other
+		}
+		return session, output
 	})
 	if err != nil {
 		t.Fatal(err)

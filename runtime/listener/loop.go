@@ -30,6 +30,7 @@ type loop struct {
 	spare  []*Conn // the other queue
 	cursor int     // sweep goes on with conns[cursor-1]; 0 between sweeps
 	more   *time.Timer
+	ahead  [placeAhead]byte // see Conn.readOn
 }
 
 // sweepBatch is how many connections are checked before others get a turn.

@@ -18,6 +18,19 @@ type Session interface {
 	Closed(err error)
 }
 
+// Placer is a Session that has memory of its own for what comes next, so that it can be read to there. Where it is called
+// Session's rules hold. TLS connections do without.
+type Placer interface {
+	Session
+
+	// Place returns the memory for the next bytes of the stream; nil if there is none. It is used before the next call of
+	// any method, or not at all.
+	Place() []byte
+
+	// Placed is Feed for the first n bytes of what Place has returned, 1 at least.
+	Placed(n int) error
+}
+
 // Output has one connection's output. Its methods are called by whoever writes: the connection's event loop, or a goroutine
 // in Conn.Flush; never by two at once. They must not block.
 type Output interface {

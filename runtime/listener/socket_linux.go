@@ -23,3 +23,6 @@ func peerCredentials(nc *net.UnixConn) (uid, gid, pid int) {
 }
 
 func writev(fd int, v [][]byte) (int, error) { return unix.Writev(fd, v) }
+
+// readv reads to v, from the first buffer on.
+func readv(fd int, v [][]byte) (int, error) { return unix.Readv(fd, v) }

@@ -186,6 +186,25 @@ func (n *native) fill(s *Session, b []byte) ([]byte, error) {
 	return b[k:], n.take(s, n.frame, payload)
 }
 
+// place returns the part of a Data frame's memory that is still to be filled, if there is room for all of it.
+func (n *native) place() []byte {
+	if size := int(n.frame.Length); n.open && n.frame.Kind == wire.KindData && size <= cap(n.body) {
+		return n.body[len(n.body):size]
+	}
+	return nil
+}
+
+// placed notes that k bytes have come there.
+func (n *native) placed(s *Session, k int) error {
+	n.body = n.body[:len(n.body)+k]
+	if len(n.body) < int(n.frame.Length) {
+		return nil
+	}
+	payload := n.body
+	n.open, n.body = false, nil
+	return n.take(s, n.frame, payload)
+}
+
 // take handles a whole frame. payload is fresh memory.
 func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 	s.complete()

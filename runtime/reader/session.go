@@ -79,10 +79,34 @@ func NewSession(config *Config, out Output, peer *rpc.Peer) *Session {
 // Feed consumes b, which it does not keep. An error is final: the connection is to be closed with it, after what has
 // been sent so far was flushed.
 func (s *Session) Feed(b []byte) error {
+	before := s.begin()
+	return s.end(len(b), before, s.proto.feed(s, b))
+}
+
+// Place returns memory that the next bytes may be read to: the rest of a stream's message. It is nil if there is none.
+func (s *Session) Place() []byte {
+	if n, ok := s.proto.(*native); ok {
+		return n.place()
+	}
+	return nil
+}
+
+// Placed is Feed for the first k bytes of what Place has returned.
+func (s *Session) Placed(k int) error {
+	before := s.begin()
+	return s.end(k, before, s.proto.(*native).placed(s, k))
+}
+
+// begin notes that input has come, and returns how many complete frames there were before.
+func (s *Session) begin() (frames int) {
 	s.now = s.config.Now()
 	s.lastByte = s.now
-	before := s.frames
-	err := s.proto.feed(s, b)
+	return s.frames
+}
+
+// end sees to what follows from size bytes of input that came when there were before frames, and returns err, which ends the
+// connection.
+func (s *Session) end(size, before int, err error) error {
 	if err != nil {
 		s.farewell(err)
 	}
@@ -92,7 +116,7 @@ func (s *Session) Feed(b []byte) error {
 	case s.frameStart.IsZero() || s.frames != before:
 		s.frameStart, s.frameBytes = s.now, 0
 	default:
-		s.frameBytes += len(b)
+		s.frameBytes += size
 	}
 	if len(s.batch) > 0 {
 		s.config.Dispatcher.Dispatch(s.batch)
@@ -162,16 +186,16 @@ func (s *Session) SetPeer(p *rpc.Peer) {
 // Closed ends the contexts of the calls in flight, except oneway ones: their callers may well have gone. Replies are
 // still taken, and dropped by the output.
 func (s *Session) Closed(error) {
-	s.end(false)
+	s.cancelAll(false)
 	if s.streams != nil {
 		s.streams.fail()
 	}
 }
 
 // Cancel ends the contexts of all calls in flight, oneway ones included.
-func (s *Session) Cancel() { s.end(true) }
+func (s *Session) Cancel() { s.cancelAll(true) }
 
-func (s *Session) end(oneway bool) {
+func (s *Session) cancelAll(oneway bool) {
 	s.mu.Lock()
 	calls := append([]*rpc.Call(nil), s.waiting...)
 	if s.running != nil {

@@ -59,6 +59,37 @@ func TestStreamsFollowReplies(t *testing.T) {
 	}
 }
 
+// TestHold: streams are shown what they have added, and what they put there is what is written.
+func TestHold(t *testing.T) {
+	r := newResponder(t, newConn(), Options{})
+	r.Hold() // before there is anything
+	given := false
+	r.Attach(func(bufs [][]byte, scratch []byte, _ int) [][]byte {
+		if given {
+			return bufs
+		}
+		given = true
+		return append(bufs, append(scratch, "head"...), []byte("lent"))
+	}, func(bufs [][]byte) {
+		if len(bufs) != 2 || string(bufs[0]) != "head" || string(bufs[1]) != "lent" {
+			t.Errorf("shown %q", bufs)
+		}
+		bufs[1] = []byte("copy")
+	}, func() {}, func() int { return 0 })
+	r.Hold()
+	r.Reply(call([]byte("reply")), rpc.Reply{})
+	got := r.Next(100)
+	r.Hold()
+	if s := string(bytes.Join(got, []byte(" "))); s != "reply head copy" {
+		t.Errorf("to be written: %q", s)
+	}
+	r.Written()
+	r.Reply(call([]byte("reply")), rpc.Reply{})
+	r.Next(100)
+	r.Hold() // nothing of streams
+	r.Written()
+}
+
 // TestLargeReplyOfStream: a frame that does not fit into the shared buffer goes out all the same.
 func TestLargeReplyOfStream(t *testing.T) {
 	r := newResponder(t, newConn(), Options{})
