@@ -4,7 +4,7 @@ import "golang.org/x/sys/unix"
 
 const (
 	placeFrom  = 16 << 10  // an input of that size may be the beginning of bulk
-	placeTurn  = 512 << 10 // bytes that are read into place before other connections have a turn, about
+	placeTurn  = 256 << 10 // bytes that are read into place before other connections have a turn, about
 	placeAhead = 1 << 10   // of what follows, read with the end of a place: the header of the next, as a rule
 )
 
