@@ -13,6 +13,11 @@ type Encoder struct {
 	depth uint8
 	last  int16 // compact: id of the last field of the struct being written
 	err   error
+
+	long     int // strings from this length on take longString
+	splicing bool
+	splices  Splices
+	left     int // bytes of the strings that were left out
 }
 
 // mode is what a write has to do; one comparison tells the writer both the encoding and that nothing has failed.
@@ -34,7 +39,7 @@ func NewEncoder(enc Encoding, buf []byte) *Encoder {
 // Reset starts a new message in encoding enc that is appended to buf. The Encoder owns buf until the last call of
 // Bytes.
 func (e *Encoder) Reset(enc Encoding, buf []byte) {
-	*e = Encoder{buf: buf}
+	*e = Encoder{buf: buf, long: MaxStringLen}
 	switch enc {
 	case Binary:
 		e.mode = modeBinary
@@ -55,7 +60,7 @@ func (e *Encoder) Err() error { return e.err }
 // written from now on.
 func (e *Encoder) Fail(err error) {
 	if e.err == nil && err != nil {
-		e.err = at(err, len(e.buf))
+		e.err = at(err, len(e.buf)+e.left)
 		e.mode = modeFailed
 	}
 }
@@ -251,13 +256,11 @@ func (e *Encoder) Double(v float64) {
 
 // String writes a string. Thrift wants UTF-8; that is not checked.
 func (e *Encoder) String(v string) {
-	if e.mode == modeBinary && len(v) <= MaxStringLen {
+	if e.mode == modeBinary && len(v) < e.long {
 		e.buf = append(binary.BigEndian.AppendUint32(e.buf, uint32(len(v))), v...)
 		return
 	}
-	if e.compactLength(len(v)) {
-		e.buf = append(e.buf, v...)
-	}
+	e.longString(v)
 }
 
 // Binary writes bytes. v is copied.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -25,6 +26,11 @@ func BenchmarkAppendCall(b *testing.B)      { benchmark(b, "AppendCall") }
 func BenchmarkParseCallHeader(b *testing.B) { benchmark(b, "ParseCallHeader") }
 func BenchmarkAppendReply(b *testing.B)     { benchmark(b, "AppendReply") }
 func BenchmarkDecodeReply(b *testing.B)     { benchmark(b, "DecodeReply") }
+
+// These have a string of 64 KiB.
+func BenchmarkAppendLargeCall(b *testing.B)    { benchmark(b, "AppendCall, large") }
+func BenchmarkAppendCallSplices(b *testing.B)  { benchmark(b, "AppendCallSplices") }
+func BenchmarkAppendReplySplices(b *testing.B) { benchmark(b, "AppendReplySplices") }
 
 func benchmark(b *testing.B, name string) {
 	f := steps(b)[name]
@@ -51,8 +57,24 @@ func steps(t testing.TB) map[string]func() {
 	r, _ := ParseFrameHeader(reply)
 	into := new(echoed)
 	buf := make([]byte, 0, 1024)
+	large, room, list := &echoed{Text: noise(64 << 10)}, make([]byte, 0, 128<<10), make(codec.Splices, 0, 4)
 
 	return map[string]func(){
+		"AppendCall, large": func() {
+			if _, err := d.AppendCall(room, 1, echo, large, benchOptions); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"AppendCallSplices": func() {
+			if _, s, err := d.AppendCallSplices(buf, list, 1, echo, large, benchOptions); err != nil || len(s) != 1 {
+				t.Fatal(len(s), err)
+			}
+		},
+		"AppendReplySplices": func() {
+			if _, s, _ := d.AppendReplySplices(buf, list, call, rpc.Reply{Result: large}); len(s) != 1 {
+				t.Fatal(len(s))
+			}
+		},
 		"AppendCall": func() {
 			if _, err := d.AppendCall(buf, 1, echo, args, benchOptions); err != nil {
 				t.Fatal(err)

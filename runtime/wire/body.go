@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"sync"
+	"unsafe"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/compress"
@@ -15,12 +16,19 @@ var (
 	scratches = sync.Pool{New: func() any { return new(scratch) }}
 )
 
-// encodeBody appends v to dst. On an error it returns dst as it was.
-func encodeBody(dst []byte, enc codec.Encoding, v codec.Encodable) ([]byte, error) {
+// encodeBody appends v to dst, except for the strings that it appends to splices, unless that is nil. On an error it
+// returns dst as it was.
+func encodeBody(dst []byte, splices *codec.Splices, enc codec.Encoding, v codec.Encodable) ([]byte, error) {
 	e := encoders.Get().(*codec.Encoder)
 	e.Reset(enc, dst)
+	if splices != nil {
+		e.SpliceFrom(SpliceSize, *splices)
+	}
 	v.EncodeThrift(e)
 	out, err := e.Bytes(), e.Err()
+	if splices != nil {
+		*splices = e.Splices()
+	}
 	e.Reset(enc, nil) // the pool must not keep the caller's buffer or error
 	encoders.Put(e)
 	if err != nil {
@@ -45,7 +53,19 @@ func (d *Dialect) decodeBody(enc codec.Encoding, body []byte, v codec.Decodable)
 }
 
 // scratch holds a compressed body until it is clear whether it is any shorter.
-type scratch struct{ packed []byte }
+type scratch struct {
+	packed []byte
+	joined []byte // what is to be compressed, if it comes in pieces
+}
+
+// join returns b with the splices in it; b itself if there are none.
+func (s *scratch) join(b []byte, splices codec.Splices) []byte {
+	if len(splices) == 0 {
+		return b
+	}
+	s.joined = splices.AppendTo(s.joined[:0], b)
+	return s.joined
+}
 
 // maxScratch is the capacity up to which a scratch is worth keeping.
 const maxScratch = 1 << 20
@@ -60,14 +80,14 @@ func (s *scratch) compress(body []byte, wish rpc.Compress) bool {
 }
 
 func (s *scratch) release() {
-	if cap(s.packed) <= maxScratch {
+	if max(cap(s.packed), cap(s.joined)) <= maxScratch {
 		scratches.Put(s)
 	}
 }
 
-// wantsCompression reports whether it is to be tried to compress body. By default that is where it may pay; a body that
-// fits into no frame as it is has nothing to lose.
-func (d *Dialect) wantsCompression(wish rpc.Compress, body []byte) bool {
+// wantsCompression reports whether it is to be tried to compress a body of size bytes, which is rest and the splices. By
+// default that is where it may pay; a body that fits into no frame as it is has nothing to lose.
+func (d *Dialect) wantsCompression(wish rpc.Compress, size int, rest []byte, splices codec.Splices) bool {
 	switch wish {
 	case rpc.CompressSnappy:
 		return true
@@ -78,8 +98,28 @@ func (d *Dialect) wantsCompression(wish rpc.Compress, body []byte) bool {
 	if threshold == 0 {
 		threshold = DefaultThreshold
 	}
-	if threshold < 0 || len(body) < threshold {
+	switch {
+	case threshold < 0 || size < threshold:
 		return false
+	case size > d.maxFrame():
+		return true
+	case len(splices) == 0:
+		return compress.Promising(rest)
 	}
-	return len(body) > d.maxFrame() || compress.Promising(body)
+	return promising(rest, splices)
+}
+
+// probes is how many splices of a body are looked at, at most.
+const probes = 4
+
+// promising is compress.Promising for a body with splices.
+func promising(rest []byte, splices codec.Splices) bool {
+	n := min(len(splices), probes)
+	for i := range n {
+		text := splices[i*len(splices)/n].Text
+		if compress.Promising(unsafe.Slice(unsafe.StringData(text), len(text))) {
+			return true
+		}
+	}
+	return len(rest) >= SpliceSize && compress.Promising(rest)
 }

@@ -50,7 +50,7 @@ func AppendGoAway(dst []byte, g GoAway) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, g.Last)
 	dst = append(dst, byte(g.Code))
 	dst = appendText(dst, cutText(g.Message))
-	patchFrame(dst[start:], 0)
+	patchFrame(dst[start:], 0, 0)
 	return dst
 }
 
@@ -71,8 +71,8 @@ func ParseGoAway(payload []byte) (GoAway, error) {
 	return g, nil
 }
 
-// patchFrame fills in the lengths of the frame that b starts with and ends with.
-func patchFrame(b []byte, headerLen int) {
-	binary.BigEndian.PutUint32(b, uint32(len(b)-FrameHeaderSize))
+// patchFrame fills in the lengths of the frame that b starts with and ends with, and that has so many bytes elsewhere.
+func patchFrame(b []byte, headerLen, elsewhere int) {
+	binary.BigEndian.PutUint32(b, uint32(len(b)-FrameHeaderSize+elsewhere))
 	binary.BigEndian.PutUint16(b[6:], uint16(headerLen))
 }

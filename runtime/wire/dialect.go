@@ -80,6 +80,20 @@ func (d *Dialect) AppendReply(dst []byte, c *rpc.Call, r rpc.Reply) []byte {
 
 // AppendReplyReport implements rpc.ReportingDialect.
 func (d *Dialect) AppendReplyReport(dst []byte, c *rpc.Call, r rpc.Reply) ([]byte, rpc.ReplyReport) {
+	return d.appendAnswer(dst, nil, c, r)
+}
+
+// AppendReplySplices is AppendReplyReport, but for strings of SpliceSize and more, which are left out of dst and returned:
+// they are part of the frame. list is memory for that, whose contents are overwritten.
+func (d *Dialect) AppendReplySplices(dst []byte, list codec.Splices, c *rpc.Call, r rpc.Reply) ([]byte, codec.Splices, rpc.ReplyReport) {
+	list = list[:0]
+	out, report := d.appendAnswer(dst, &list, c, r)
+	return out, list, report
+}
+
+// appendAnswer appends a Reply or Error frame, with nil for splices in one piece.
+
+func (d *Dialect) appendAnswer(dst []byte, splices *codec.Splices, c *rpc.Call, r rpc.Reply) ([]byte, rpc.ReplyReport) {
 	if c.Oneway {
 		return dst, rpc.ReplyReport{}
 	}
@@ -90,9 +104,12 @@ func (d *Dialect) AppendReplyReport(dst []byte, c *rpc.Call, r rpc.Reply) ([]byt
 	if err == nil {
 		var out []byte
 		var plain int
-		if out, plain, err = d.appendReply(dst, c, r.Result); err == nil {
+		if out, plain, err = d.appendReply(dst, splices, c, r.Result); err == nil {
 			return out, rpc.ReplyReport{Plain: plain}
 		}
+	}
+	if splices != nil {
+		*splices = (*splices)[:0]
 	}
 	start := len(dst)
 	dst = appendError(dst, c.ID, err, c.ReplyMetadata())
@@ -104,22 +121,22 @@ func (d *Dialect) AppendReplyReport(dst []byte, c *rpc.Call, r rpc.Reply) ([]byt
 }
 
 // appendReply appends a Reply frame. plain is its size before compression.
-func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (_ []byte, plain int, _ *rpc.Error) {
+func (d *Dialect) appendReply(dst []byte, splices *codec.Splices, c *rpc.Call, result codec.Encodable) (_ []byte, plain int, _ *rpc.Error) {
+	wish := rpc.CompressDefault
+	if c.Handler != nil {
+		wish = c.Handler.Method.Compress
+	}
 	start := len(dst)
 	dst = AppendFrameHeader(dst, FrameHeader{Kind: KindReply, Stream: c.ID})
 	metadata := c.ReplyMetadata()
 	dst = appendMetadataOption(AppendReplyHeader(dst, ReplyHeader{Encoding: c.Encoding}), metadata)
 	body := len(dst)
-	dst, err := encodeBody(dst, c.Encoding, result)
+	dst, err := encodeBody(dst, splices, c.Encoding, result)
 	if err != nil {
 		return nil, 0, &rpc.Error{Code: rpc.Internal, Message: "result: " + err.Error(), Execution: rpc.Executed, Cause: err}
 	}
-	plain = len(dst) - start
-	wish := rpc.CompressDefault
-	if c.Handler != nil {
-		wish = c.Handler.Method.Compress
-	}
-	dst, tooBig := d.finish(dst, start, body, wish, func(dst []byte, rawSize int) []byte {
+	plain = len(dst) - start + sizeOf(splices)
+	dst, tooBig := d.finish(dst, splices, start, body, wish, func(dst []byte, rawSize int) []byte {
 		return appendMetadataOption(AppendReplyHeader(dst, ReplyHeader{c.Encoding, CompressionSnappy, rawSize}), metadata)
 	})
 	if tooBig != "" {
@@ -131,7 +148,7 @@ func (d *Dialect) appendReply(dst []byte, c *rpc.Call, result codec.Encodable) (
 // AppendCall appends a whole Call frame; o may be nil. The error is an *rpc.Error with the execution NotExecuted, and
 // dst is then returned as it was. stream is higher than in all earlier calls of the connection; SetStream changes it later.
 func (d *Dialect) AppendCall(dst []byte, stream uint64, m *rpc.Method, args codec.Encodable, o *CallOptions) ([]byte, error) {
-	out, err := d.appendCall(dst, stream, m, args, o)
+	out, err := d.appendCall(dst, nil, stream, m, args, o)
 	if err != nil {
 		err.Method = m.FullName
 		return dst, err
@@ -139,7 +156,19 @@ func (d *Dialect) AppendCall(dst []byte, stream uint64, m *rpc.Method, args code
 	return out, nil
 }
 
-func (d *Dialect) appendCall(dst []byte, stream uint64, m *rpc.Method, args codec.Encodable, o *CallOptions) ([]byte, *rpc.Error) {
+// AppendCallSplices is AppendCall, but for strings of SpliceSize and more, which are left out of dst and returned: they are
+// part of the frame. list is memory for that, whose contents are overwritten. With an error the result is empty.
+func (d *Dialect) AppendCallSplices(dst []byte, list codec.Splices, stream uint64, m *rpc.Method, args codec.Encodable, o *CallOptions) ([]byte, codec.Splices, error) {
+	list = list[:0]
+	out, err := d.appendCall(dst, &list, stream, m, args, o)
+	if err != nil {
+		err.Method = m.FullName
+		return dst, list[:0], err
+	}
+	return out, list, nil
+}
+
+func (d *Dialect) appendCall(dst []byte, splices *codec.Splices, stream uint64, m *rpc.Method, args codec.Encodable, o *CallOptions) ([]byte, *rpc.Error) {
 	if n := len(m.FullName); n == 0 || n > MaxMethod {
 		return nil, refuse(rpc.InvalidArgument, "method name of %d bytes, at most %d allowed", n, MaxMethod)
 	}
@@ -157,13 +186,13 @@ func (d *Dialect) appendCall(dst []byte, stream uint64, m *rpc.Method, args code
 	dst = AppendFrameHeader(dst, header)
 	dst = appendCallHeader(dst, m.FullName, d.Encoding, CompressionNone, 0, o)
 	body := len(dst)
-	dst, err := encodeBody(dst, d.Encoding, args)
+	dst, err := encodeBody(dst, splices, d.Encoding, args)
 	if err != nil {
 		e := refuse(rpc.InvalidArgument, "arguments: %v", err)
 		e.Cause = err
 		return nil, e
 	}
-	dst, tooBig := d.finish(dst, start, body, m.Compress, func(dst []byte, rawSize int) []byte {
+	dst, tooBig := d.finish(dst, splices, start, body, m.Compress, func(dst []byte, rawSize int) []byte {
 		return appendCallHeader(dst, m.FullName, d.Encoding, CompressionSnappy, rawSize, o)
 	})
 	if tooBig != "" {
@@ -174,27 +203,43 @@ func (d *Dialect) appendCall(dst []byte, stream uint64, m *rpc.Method, args code
 
 var noOptions CallOptions // never written
 
+// sizeOf returns the bytes of splices, which may be nil.
+func sizeOf(splices *codec.Splices) int {
+	if splices == nil {
+		return 0
+	}
+	return splices.Size()
+}
+
 // finish compresses the body of the frame that begins at start, if that is wanted and pays, and fills in the frame's
-// lengths. dst ends with the plain body; reheader appends the kind's header of a compressed one. If the limits do not
-// allow the frame, tooBig says why.
-func (d *Dialect) finish(dst []byte, start, body int, wish rpc.Compress, reheader func(dst []byte, rawSize int) []byte) (_ []byte, tooBig string) {
-	rawSize := len(dst) - body
+// lengths. dst ends with the plain body, without the splices, which may be nil and are empty if the body was compressed;
+// reheader appends the kind's header of a compressed one. If the limits do not allow the frame, tooBig says why.
+func (d *Dialect) finish(dst []byte, splices *codec.Splices, start, body int, wish rpc.Compress, reheader func(dst []byte, rawSize int) []byte) (_ []byte, tooBig string) {
+	var list codec.Splices
+	if splices != nil {
+		list = *splices
+	}
+	left := list.Size()
+	rawSize := len(dst) - body + left
 	if limit := d.maxMessage(); rawSize > limit {
 		return dst, fmt.Sprintf("%d bytes, at most %d allowed", rawSize, limit)
 	}
-	if d.wantsCompression(wish, dst[body:]) {
+	if d.wantsCompression(wish, rawSize, dst[body:], list) {
 		s := scratches.Get().(*scratch)
-		if s.compress(dst[body:], wish) {
+		if s.compress(s.join(dst, list)[body:], wish) {
 			dst = reheader(dst[:start+FrameHeaderSize], rawSize)
 			body = len(dst)
 			dst = append(dst, s.packed...)
+			if left > 0 {
+				*splices, left = list[:0], 0
+			}
 		}
 		s.release()
 	}
-	if n, limit := len(dst)-start-FrameHeaderSize, d.maxFrame(); n > limit {
+	if n, limit := len(dst)+left-start-FrameHeaderSize, d.maxFrame(); n > limit {
 		return dst, fmt.Sprintf("a frame of %d bytes, the peer accepts %d", n, limit)
 	}
-	patchFrame(dst[start:], body-start-FrameHeaderSize)
+	patchFrame(dst[start:], body-start-FrameHeaderSize, left)
 	return dst, ""
 }
 

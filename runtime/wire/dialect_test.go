@@ -435,7 +435,7 @@ func TestDecodeReplyOfGarbage(t *testing.T) {
 
 // The pools keep nothing of what went through them.
 func TestPoolsForget(t *testing.T) {
-	if _, err := encodeBody(make([]byte, 0, 64), codec.Binary, &echoed{Text: "secret", fail: errors.New("x")}); err == nil {
+	if _, err := encodeBody(make([]byte, 0, 64), nil, codec.Binary, &echoed{Text: "secret", fail: errors.New("x")}); err == nil {
 		t.Fatal("no error")
 	}
 	e := encoders.Get().(*codec.Encoder)

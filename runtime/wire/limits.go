@@ -20,3 +20,7 @@ const (
 	DataOverhead     = 64        // what a Data frame costs besides its bytes
 	MinWindow        = 64 << 10  // the smallest window that may be announced, and what each stream to a server starts with
 )
+
+// SpliceSize is from which length on a string is left to a vector of the write instead of being copied into its frame: below
+// that, the copy is cheaper than two more elements of the vector.
+const SpliceSize = 16 << 10

@@ -84,7 +84,7 @@ func appendError(dst []byte, stream uint64, e *rpc.Error, metadata []byte) []byt
 		dst = append(dst, byte(TagStages), byte(uvarintLen(queue)+uvarintLen(handler)))
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, queue), handler)
 	}
-	patchFrame(dst[start:], len(dst)-start-FrameHeaderSize)
+	patchFrame(dst[start:], len(dst)-start-FrameHeaderSize, 0)
 	return dst
 }
 

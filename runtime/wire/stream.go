@@ -61,7 +61,7 @@ func AppendReset(dst []byte, stream uint64, r Reset) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, r.Final)
 	dst = append(dst, byte(r.Code))
 	dst = appendText(dst, cutText(r.Message))
-	patchFrame(dst[start:], 0)
+	patchFrame(dst[start:], 0, 0)
 	return dst
 }
 
@@ -88,7 +88,7 @@ func ParseReset(payload []byte) (Reset, error) {
 // AppendMessage appends the encoding of one message of a stream: the payload of its Data frames. enc is that of the call.
 // The error is an *rpc.Error, for a message that cannot be encoded or is over MaxMessage; dst is then returned as it was.
 func (d *Dialect) AppendMessage(dst []byte, enc codec.Encoding, m codec.Encodable) ([]byte, error) {
-	out, err := encodeBody(dst, enc, m)
+	out, err := encodeBody(dst, nil, enc, m)
 	if err != nil {
 		return dst, &rpc.Error{Code: rpc.InvalidArgument, Message: "message: " + err.Error(), Cause: err}
 	}
