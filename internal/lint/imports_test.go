@@ -30,19 +30,20 @@ var allowed = map[string][]string{
 	"runtime/compress":        {},
 	"runtime/rpc":             {"runtime/codec", "runtime/internal/buffer"},
 	"runtime/internal/buffer": {},
+	"runtime/internal/pacing": {},
 	"runtime/flow":            {},
 	"runtime/wire":            {"runtime/codec", "runtime/compress", "runtime/flow", "runtime/rpc"},
 	"runtime/wire/thrift":     {"runtime/codec", "runtime/compress", "runtime/rpc", "runtime/wire"},
 	"runtime/observe":         {"runtime/codec", "runtime/rpc"},
 	"runtime/observe/admin":   {"runtime/observe"},
-	"runtime/listener":        {"runtime/rpc"},
+	"runtime/listener":        {"runtime/internal/pacing", "runtime/rpc"},
 	"runtime/reader":          {"runtime/codec", "runtime/flow", "runtime/internal/buffer", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 	"runtime/handler":         {"runtime/codec", "runtime/rpc"},
-	"runtime/responder":       {"runtime/observe", "runtime/rpc"},
+	"runtime/responder":       {"runtime/codec", "runtime/observe", "runtime/rpc"},
 	"runtime/internal/stream": {"runtime/flow", "runtime/internal/buffer", "runtime/rpc", "runtime/wire"},
 	"runtime/server":          {"runtime/..."},
 	"runtime/rpctest":         {"runtime/handler", "runtime/reader", "runtime/responder", "runtime/rpc", "runtime/wire"},
-	"runtime/client":          {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/buffer", "runtime/internal/stream", "runtime/observe", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
+	"runtime/client":          {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/buffer", "runtime/internal/pacing", "runtime/internal/stream", "runtime/observe", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 }
 
 // never are imports that no listed tree may have, though allowed would let them pass.
@@ -55,7 +56,7 @@ var outside = map[string][]string{
 	"github.com/panjf2000/gnet/v2":        {"runtime/listener"},
 	"github.com/golang/snappy":            {"runtime/compress", "runtime/wire/thrift"},
 	"github.com/alecthomas/participle/v2": {"idl"},
-	"golang.org/x/sys":                    {"runtime/listener", "runtime/client", "cmd/kuafu"},
+	"golang.org/x/sys":                    {"runtime/listener", "runtime/client", "runtime/internal/pacing", "cmd/kuafu"},
 	"github.com/google/go-cmp":            {}, // tests only
 	"github.com/spf13/cobra":              {"cmd/kuafu"},
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -72,7 +71,7 @@ var ErrSlowConsumer = errors.New("slow consumer: the peer does not read its repl
 // Factory makes Responders that share options and buffers.
 type Factory struct {
 	opts    Options
-	scratch sync.Pool // *[]byte: what one reply is encoded into
+	scratch sync.Pool // *scratch
 	batches sync.Pool // *[]byte of capacity batchSize: what small replies are gathered in
 	bulk    sync.Pool // *[]byte of capacity bulkBuffer: what streams send
 	turns   sync.Pool // *turn
@@ -84,7 +83,7 @@ func NewFactory(opts Options) (*Factory, error) {
 		return nil, err
 	}
 	f := &Factory{opts: opts}
-	f.scratch.New = func() any { b := make([]byte, 0, 4<<10); return &b }
+	f.scratch.New = func() any { return &scratch{b: make([]byte, 0, 4<<10)} }
 	f.batches.New = func() any { b := make([]byte, 0, batchSize); return &b }
 	f.bulk.New = func() any { b := make([]byte, 0, bulkBuffer); return &b }
 	f.turns.New = func() any { return new(turn) }
@@ -125,13 +124,14 @@ type turn struct {
 // keepSegments is the largest turn, or queue of an idle connection, that is kept.
 const keepSegments = 64
 
-// segment is a piece of output: a batch that replies share, or one reply in the buffer that it was encoded into. Both go back
-// to the factory.
+// segment is a piece of output: a batch that replies share, one reply in the buffer that it was encoded into, a part of that,
+// or a string that belongs between two parts. Batches and buffers go back to the factory.
 type segment struct {
 	b       []byte
-	batch   *[]byte // nil if this is none
-	scratch *[]byte // likewise
-	stream  bool    // from the streams: what a stream sends answers no call
+	batch   *[]byte  // nil if this is none
+	scratch *scratch // nil if this is none, or not the last part
+	more    bool     // the reply goes on in the next segment
+	stream  bool     // from the streams: what a stream sends answers no call
 }
 
 // Reply queues the reply to c. Flush is to be called after it.
@@ -148,49 +148,14 @@ func (r *Responder) Reply(c *rpc.Call, reply rpc.Reply) {
 		}
 		return
 	}
-	scratch := r.factory.scratch.Get().(*[]byte)
-	b := r.factory.encode((*scratch)[:0], c, reply, end)
-	*scratch = b
-	if len(b) <= shareLimit || cap(b) > maxSlack*len(b) {
-		r.append(b, nil, end)
-		r.factory.keepScratch(scratch)
+	s := r.factory.scratch.Get().(*scratch)
+	r.factory.encode(s, c, reply, end)
+	if size := s.size(); size <= shareLimit || max(cap(s.b), len(c.Body)) > maxSlack*size {
+		r.append(s.joined(), nil, end)
+		r.factory.keepScratch(s)
 	} else {
-		r.append(b, scratch, end)
+		r.append(nil, s, end)
 	}
-}
-
-// keepScratch takes back what a reply was encoded into.
-func (f *Factory) keepScratch(scratch *[]byte) {
-	if cap(*scratch) <= maxScratch {
-		f.scratch.Put(scratch)
-	}
-}
-
-// encode appends the reply to dst, and notes in end, if that is not nil, what was made of it. A result is the
-// implementation's: it may still be changing, and encoding it may panic.
-func (f *Factory) encode(dst []byte, c *rpc.Call, reply rpc.Reply, end *ending) (b []byte) {
-	defer func() {
-		if p := recover(); p != nil {
-			f.opts.Logger.Error("responder: encoding a result panicked", "method", methodName(c), "panic", p, "stack", string(debug.Stack()))
-			err := &rpc.Error{Code: rpc.Internal, Message: "encoding the result panicked", Execution: rpc.Executed}
-			b = c.Dialect.AppendReply(dst, c, rpc.Reply{Err: err})
-			if end != nil {
-				end.sent(rpc.ReplyReport{Plain: len(b) - len(dst), Err: err})
-			}
-		}
-	}()
-	if end == nil {
-		return c.Dialect.AppendReply(dst, c, reply)
-	}
-	d, ok := c.Dialect.(rpc.ReportingDialect)
-	if !ok {
-		b = c.Dialect.AppendReply(dst, c, reply)
-		end.sent(rpc.ReplyReport{Plain: len(b) - len(dst)})
-		return b
-	}
-	b, report := d.AppendReplyReport(dst, c, reply)
-	end.sent(report)
-	return b
 }
 
 // methodName returns the name that logs have for c's method.
@@ -211,10 +176,14 @@ func (r *Responder) Send(b []byte) {
 // Flush has queued replies written: by the caller unless somebody else is writing already.
 func (r *Responder) Flush() { r.conn.Flush() }
 
-// append queues b, as it is if it comes with its scratch, else a copy. end is of the call that b answers, nil if nobody wants
-// to know. It reports whether nothing was queued before.
-func (r *Responder) append(b []byte, scratch *[]byte, end *ending) (first bool) {
-	if len(b) == 0 {
+// append queues what is in the scratch, as it is, or without one a copy of b. end is of the call that is answered, nil if
+// nobody wants to know. It reports whether nothing was queued before.
+func (r *Responder) append(b []byte, s *scratch, end *ending) (first bool) {
+	size := len(b)
+	if s != nil {
+		size = s.size()
+	}
+	if size == 0 {
 		if end != nil { // a dialect that has nothing to say about this
 			end.tell(&r.factory.opts.Events, true, end.done.Done)
 		}
@@ -228,7 +197,7 @@ func (r *Responder) append(b []byte, scratch *[]byte, end *ending) (first bool) 
 		}
 		return false
 	}
-	if r.bytes+len(b) > r.factory.opts.MaxPending {
+	if r.bytes+size > r.factory.opts.MaxPending {
 		r.closed = true
 		lost := r.dropLocked()
 		r.mu.Unlock()
@@ -239,17 +208,17 @@ func (r *Responder) append(b []byte, scratch *[]byte, end *ending) (first bool) 
 		r.tellUnsent(lost)
 		return false
 	}
-	r.bytes += len(b)
-	r.queued += uint64(len(b))
+	r.bytes += size
+	r.queued += uint64(size)
 	if end != nil {
-		end.after, end.done.ReplyBytes = r.queued, len(b)
+		end.after, end.done.ReplyBytes = r.queued, size
 		r.endings = append(r.endings, *end)
 	}
 	first = len(r.pending) == 0
 	switch {
-	case scratch != nil:
-		r.pending = append(r.pending, segment{b: b, scratch: scratch})
-	case len(b) > shareLimit:
+	case s != nil:
+		r.pending = s.appendTo(r.pending)
+	case size > shareLimit:
 		r.pending = append(r.pending, segment{b: slices.Clone(b)})
 	default:
 		r.shareLocked(b)
@@ -271,13 +240,13 @@ func (r *Responder) shareLocked(b []byte) {
 	r.pending = append(r.pending, segment{b: append((*batch)[:0], b...), batch: batch})
 }
 
-// Next returns buffers to write now: whole ones, in order, at least one if anything is pending, and no more than limit
+// Next returns buffers to write now: whole replies, in order, at least one if anything is pending, and no more than limit
 // bytes otherwise; behind them what the streams have to send, up to a bound of its own. They stay valid until Written. It
 // must not be called again before.
 func (r *Responder) Next(limit int) [][]byte {
 	r.mu.Lock()
 	n, size := 0, 0
-	for n < len(r.pending) && (n == 0 || size+len(r.pending[n].b) <= limit) {
+	for n < len(r.pending) && (n == 0 || r.pending[n-1].more || size+len(r.pending[n].b) <= limit) {
 		size += len(r.pending[n].b)
 		n++
 	}

@@ -64,7 +64,9 @@ func (r *Responder) ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byt
 		end.note(c, reply)
 	}
 	c.Cancel(context.Canceled) // for those who still hold the handler's context
-	frame := r.factory.encode(nil, c, reply, end)
+	s := new(scratch)
+	r.factory.encode(s, c, reply, end)
+	frame := s.joined()
 	if end == nil {
 		send(frame)
 		return

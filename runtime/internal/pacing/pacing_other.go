@@ -1,0 +1,6 @@
+//go:build !linux
+
+package pacing
+
+// Off does nothing here.
+func Off(int) {}
