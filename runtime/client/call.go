@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 	"github.com/kuafu-rpc/kuafu/runtime/wire/thrift"
@@ -15,13 +16,14 @@ import (
 // call that is in no table is its waiter's alone.
 type call struct {
 	// Owned by the caller; by the connection while it appends the frame.
-	method *rpc.Method
-	bounds patience
-	frame  []byte // scratch for the encoded call
-	timer  *time.Timer
-	native wire.CallOptions
-	trace  [rpc.TraceContextSize]byte // what native.Trace points to
-	stream *clientStream              // that the call opens; nil for an ordinary call
+	method  *rpc.Method
+	bounds  patience
+	frame   []byte        // scratch for the encoded call
+	splices codec.Splices // large strings that belong into frame, and were left out of it
+	timer   *time.Timer
+	native  wire.CallOptions
+	trace   [rpc.TraceContextSize]byte // what native.Trace points to
+	stream  *clientStream              // that the call opens; nil for an ordinary call
 
 	// The caller's, about its attempts.
 	retry      rpc.Retry     // the method's, as far as it can be kept
@@ -70,6 +72,8 @@ func (c *call) forget() {
 	c.sink, c.server, c.conn, c.avoid, c.pin, c.async = nil, nil, nil, nil, nil, nil
 	c.leader, c.unwritten = false, false
 	c.raced, c.attempts, c.size, c.replied = 0, 0, 0, 0
+	clear(c.splices)
+	c.splices = c.splices[:0]
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil

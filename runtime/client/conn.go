@@ -8,8 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -63,6 +65,7 @@ type conn struct {
 	// Owned by whoever writes: who has set writing, or the writer goroutine.
 	batch []segment
 	bufs  [][]byte
+	paced bool // nc may be paced, and has no need to be
 
 	mu      sync.Mutex
 	helm    helm
@@ -91,6 +94,8 @@ type segment struct {
 	piece bool
 	whole []byte
 	lent  bool // b is its sender's, who makes the first attempt to write it
+
+	call bool // b is a part of a call's frame, whole likewise; or a string that belongs between two
 }
 
 // waiter is a caller that waits for room in the outgoing queue.
@@ -108,10 +113,12 @@ const (
 )
 
 func newConn(nc net.Conn, s *server, limit int, proto protocol) *conn {
+	try := newTryWriter(nc)
 	return &conn{
 		server: s,
 		nc:     nc,
-		try:    newTryWriter(nc),
+		try:    try,
+		paced:  try != nil && pacing.Local(nc.RemoteAddr()),
 		proto:  proto,
 		limit:  limit,
 		left:   make(chan struct{}),
@@ -131,7 +138,7 @@ func (cn *conn) fits(size int) bool {
 // enqueue appends c's frame to the queue and, except for a oneway call, enters c into the table. An id of 0 stands for
 // the next free one. stamp, if not nil, writes the id into the frame. Ids rise in the order of the frames.
 func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64)) *rpc.Error {
-	size := len(c.frame)
+	size := len(c.frame) + c.splices.Size()
 	c.size = size
 	cn.mu.Lock()
 	if cn.err == nil && (len(cn.room) > 0 || !cn.fits(size)) {
@@ -160,9 +167,12 @@ func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64))
 		cn.steerLocked(c)
 		cn.pending.Store(int64(cn.table.n))
 	}
-	if size < linkSize {
+	switch {
+	case len(c.splices) > 0:
+		cn.spliceLocked(c)
+	case size < linkSize:
 		cn.appendLocked(c.frame)
-	} else {
+	default:
 		cn.sealLocked()
 		cn.segs = append(cn.segs, segment{b: c.frame, last: id})
 		c.frame = nil
@@ -174,6 +184,24 @@ func (cn *conn) enqueue(c *call, id uint64, stamp func(frame []byte, id uint64))
 	}
 	cn.unlockAndFlush()
 	return nil
+}
+
+// spliceLocked queues c's frame in pieces: strings that were left out of it go to the socket from where they are. They do
+// not change, so it does not matter if they are still in the queue when the call has ended.
+func (cn *conn) spliceLocked(c *call) {
+	cn.sealLocked()
+	from := 0
+	for i := range c.splices {
+		at, text := c.splices[i].At, c.splices[i].Text
+		cn.segs = append(cn.segs,
+			segment{b: c.frame[from:at], last: c.id, call: true},
+			segment{b: unsafe.Slice(unsafe.StringData(text), len(text)), last: c.id, call: true}, // only ever read
+		)
+		from = at
+	}
+	cn.segs = append(cn.segs, segment{b: c.frame[from:], last: c.id, call: true, whole: c.frame})
+	clear(c.splices)
+	c.frame, c.splices = nil, c.splices[:0]
 }
 
 // waitForRoom waits, without mu, until size bytes may be queued, and returns with mu held and the bytes counted in

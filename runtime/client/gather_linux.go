@@ -3,7 +3,7 @@ package client
 import "golang.org/x/sys/unix"
 
 // maxGather is how many buffers one attempt writes.
-const maxGather = 16
+const maxGather = 48
 
 // gather writes bufs, maxGather at most, with one system call, as far as the socket takes them.
 func gather(fd int, bufs [][]byte) (int, error) {

@@ -78,11 +78,19 @@ func (n *native) send(cn *conn, c *call, args codec.Encodable) *rpc.Error {
 // sendCall encodes and enqueues a call that has so much time left.
 func (n *native) sendCall(cn *conn, c *call, args codec.Encodable, left time.Duration) *rpc.Error {
 	c.native.Timeout = left
-	if c.frame == nil {
-		c.frame = newFrame()
+	var err error
+	c.splices = c.splices[:0] // an attempt that did not get into the queue has left them
+	if cn.try != nil {
+		if c.frame == nil {
+			c.frame = newHead()
+		}
+		c.frame, c.splices, err = n.dialect.Load().AppendCallSplices(c.frame[:0], c.splices, 0, c.method, args, &c.native)
+	} else { // pieces would be so many writes
+		if c.frame == nil {
+			c.frame = newFrame()
+		}
+		c.frame, err = n.dialect.Load().AppendCall(c.frame[:0], 0, c.method, args, &c.native)
 	}
-	frame, err := n.dialect.Load().AppendCall(c.frame[:0], 0, c.method, args, &c.native)
-	c.frame = frame
 	if err != nil {
 		return callError(err, c.method)
 	}

@@ -5,6 +5,8 @@ package client
 import (
 	"net"
 	"syscall"
+
+	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 )
 
 // tryWriter writes what a socket takes at once. One goroutine at a time may use it.
@@ -41,6 +43,11 @@ func (t *tryWriter) write(bufs [][]byte) (int, error) {
 		err = t.err
 	}
 	return t.n, err
+}
+
+// unpace turns the kernel's pacing off.
+func (t *tryWriter) unpace() {
+	_ = t.raw.Control(func(fd uintptr) { pacing.Off(int(fd)) })
 }
 
 func (t *tryWriter) attempt(fd uintptr) bool {

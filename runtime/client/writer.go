@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 )
 
 const (
@@ -48,6 +50,7 @@ func (cn *conn) writeBatch() {
 	batch, size := cn.takeLocked(cn.batch[:0])
 	cn.mu.Unlock()
 
+	cn.unpace(size)
 	bufs := cn.bufs[:0]
 	for i := range batch {
 		bufs = append(bufs, batch[i].b)
@@ -106,6 +109,14 @@ func (cn *conn) returnLocked(batch []segment) {
 	clear(batch)
 }
 
+// unpace is called before size bytes are written.
+func (cn *conn) unpace(size int) {
+	if cn.paced && size >= pacing.Bulk {
+		cn.paced = false
+		cn.try.unpace()
+	}
+}
+
 // restLocked ends writing: the queue is empty.
 func (cn *conn) restLocked() {
 	cn.writing = false
@@ -150,6 +161,7 @@ func (cn *conn) writeLoop() {
 			}
 			cn.mu.Unlock()
 
+			cn.unpace(size)
 			n, err := cn.writeAll(batch)
 
 			cn.mu.Lock()
@@ -214,10 +226,13 @@ func (cn *conn) writeAll(batch []segment) (int64, error) {
 // writtenLocked lets go of what was written.
 func (cn *conn) writtenLocked(s segment) {
 	cn.streams.bulk -= s.bulk
-	if s.piece {
+	switch {
+	case s.piece:
 		cn.recycleMessageLocked(s.whole)
-	} else {
+	case !s.call:
 		cn.recycleLocked(s.b)
+	case s.whole != nil:
+		keepHead(s.whole)
 	}
 }
 
@@ -244,6 +259,26 @@ func newFrame() []byte {
 		return *b
 	}
 	return nil
+}
+
+// heads holds buffers for calls whose large strings are not in them.
+var heads sync.Pool
+
+func keepHead(b []byte) {
+	if cap(b) >= linkSize {
+		keepFrame(b)
+		return
+	}
+	b = b[:0]
+	heads.Put(&b)
+}
+
+// newHead returns a buffer for a call that may have large strings, or not.
+func newHead() []byte {
+	if b, ok := heads.Get().(*[]byte); ok {
+		return *b
+	}
+	return newFrame()
 }
 
 func writeError(err error) error { return fmt.Errorf("writing: %w", err) }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -154,6 +155,7 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 		if secure != nil {
 			c.peer.Network = "tls"
 		}
+		c.out.paced = pacing.Local(remote)
 		c.ip = addressKey(remote.AddrPort().Addr())
 		// When a connection ends gnet puts the memory of its addresses' zones into a pool of byte slices. It is the net
 		// package's, which goes on using it, so gnet may not see it.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 )
 
 // outgoing is what a connection is in the middle of writing.
@@ -13,6 +15,7 @@ type outgoing struct {
 	bufs     [][]byte      // of the last Output.Next, which owns them; nil between two of them
 	first    int           // bufs before it are written
 	offset   int           // into bufs[first]
+	paced    bool          // the socket may be paced, and has no need to be
 	waiting  bool          // the watcher will post the connection when the socket has room
 	failed   syscall.Errno // of a write; the loop ends the connection with it
 	progress time.Duration // when the kernel last took a byte, the peer did, or waiting began; on the Listener's clock
@@ -20,7 +23,7 @@ type outgoing struct {
 }
 
 // maxVector is how many buffers one writev takes.
-const maxVector = 16
+const maxVector = 48
 
 // outcome is how a drain has ended.
 type outcome int
@@ -117,20 +120,24 @@ func (c *Conn) flush() {
 }
 
 // write makes one system call.
-func (c *Conn) write() (int, error) {
+func (c *Conn) write() (n int, err error) {
 	bufs := c.out.bufs[c.out.first:]
 	if len(bufs) == 1 {
 		b := bufs[0][c.out.offset:]
 		if len(b) == 0 {
 			return 0, nil
 		}
-		n, err := unix.Write(c.fd, b)
-		return max(n, 0), err
+		n, err = unix.Write(c.fd, b)
+	} else {
+		var vector [maxVector][]byte
+		v := vector[:copy(vector[:], bufs)]
+		v[0] = v[0][c.out.offset:] // of the copy: the output's own slice stays as it is
+		n, err = writev(c.fd, v)
 	}
-	var vector [maxVector][]byte
-	v := vector[:copy(vector[:], bufs)]
-	v[0] = v[0][c.out.offset:] // of the copy: the output's own slice stays as it is
-	n, err := writev(c.fd, v)
+	if c.out.paced && n >= pacing.Bulk {
+		c.out.paced = false
+		pacing.Off(c.fd)
+	}
 	return max(n, 0), err
 }
 
