@@ -31,6 +31,9 @@ const tcpRequest = 16
 // tcpServe serves one transfer.
 func tcpServe(c net.Conn) {
 	var request [tcpRequest]byte
+	if unpaced(c) != nil {
+		return
+	}
 	if _, err := io.ReadFull(c, request[:]); err != nil {
 		return
 	}
@@ -60,6 +63,10 @@ type tcpClient struct{ addr string }
 func (c tcpClient) open(n, size int) (*net.TCPConn, error) {
 	conn, err := net.Dial("tcp", c.addr)
 	if err != nil {
+		return nil, err
+	}
+	if err := unpaced(conn); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	request := binary.LittleEndian.AppendUint64(nil, uint64(n))
