@@ -197,22 +197,20 @@ func (cn *conn) leaveHelm() bool {
 // one that receives from a stream on which nothing comes is relieved.
 func (cn *conn) lookAround() bool {
 	cn.mu.Lock()
-	used := cn.helm.used
+	used, s, ctx := cn.helm.used, cn.helm.stream, cn.helm.ctx
 	cn.helm.used = false
 	switch {
 	case cn.helm.state == helmFree && !used:
 		cn.helm.state = helmHome
 		cn.mu.Unlock()
 		return true
-	case cn.helm.state != helmLed:
-	case cn.helm.stream != nil && (!used || cn.helm.stream.over || cn.helm.ctx.Err() != nil):
-		cn.relieve(nil)
-		return false
-	case cn.helm.ctx.Err() != nil:
-		cn.mu.Unlock()
-		cn.rouse()
+	case s != nil && (!used || s.over):
+		cn.relieve(s)
 		return false
 	}
 	cn.mu.Unlock()
+	if ctx != nil && ctx.Err() != nil { // without mu: it may be the caller's own kind of context
+		cn.rouse()
+	}
 	return false
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,4 +216,42 @@ func TestHelmOfReceivers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// watched is a context that notes whether it was asked while a connection's mu was held.
+type watched struct {
+	context.Context
+	cn     *conn
+	asked  atomic.Int32
+	locked atomic.Int32
+}
+
+func (w *watched) Err() error {
+	if w.asked.Add(1); w.cn.mu.TryLock() {
+		w.cn.mu.Unlock()
+	} else {
+		w.locked.Add(1)
+	}
+	return w.Context.Err()
+}
+
+// TestHelmAsksWithoutLock: a context may be of the caller's own kind, and do anything when it is asked, even use the connection.
+// Whoever looks after a leader asks it without the connection's lock.
+func TestHelmAsksWithoutLock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c, s, h := receiver(t)
+		w := &watched{Context: context.Background(), cn: s.conn}
+		got := receiving(w, s)
+		wantHelm(t, s.conn, helmLed)
+		time.Sleep(helmWatch + helmWatch/2) // the helm was used, so it is the context that is looked at
+		h.send([]byte("x"))
+		if r := <-got; r.err != nil {
+			t.Error(r.err)
+		}
+		if asked, locked := w.asked.Load(), w.locked.Load(); asked == 0 || locked > 0 {
+			t.Errorf("asked %d times, %d of them with the lock", asked, locked)
+		}
+		s.Cancel()
+		c.Close()
+	})
 }
