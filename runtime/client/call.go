@@ -72,12 +72,18 @@ func (c *call) forget() {
 	c.sink, c.server, c.conn, c.avoid, c.pin, c.async = nil, nil, nil, nil, nil, nil
 	c.leader, c.unwritten = false, false
 	c.raced, c.attempts, c.size, c.replied = 0, 0, 0, 0
-	clear(c.splices)
-	c.splices = c.splices[:0]
+	c.splices = forgotten(c.splices)
 	if cap(c.frame) > 2*linkSize {
 		keepFrame(c.frame)
 		c.frame = nil
 	}
+}
+
+// forgotten returns list empty, and without the strings that it had: also those that were taken back, because the body was
+// compressed or could not be sent, and are still behind its end.
+func forgotten(list codec.Splices) codec.Splices {
+	clear(list[:cap(list)])
+	return list[:0]
 }
 
 // follow makes c, which is new, continue the call that first was an attempt at.

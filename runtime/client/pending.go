@@ -55,9 +55,10 @@ func (c *Client) Go(ctx context.Context, m *rpc.Method, args codec.Encodable, re
 	}
 
 	scratch := c.calls.Get().(*call)
-	k.frame = scratch.frame
+	k.frame, k.splices = scratch.frame, scratch.splices
 	cn, err := c.begin(k, args)
-	scratch.frame, k.frame = k.frame, nil
+	scratch.frame, scratch.splices = k.frame, k.splices
+	k.frame, k.splices = nil, nil
 	c.release(scratch)
 
 	switch {

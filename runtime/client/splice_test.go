@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
@@ -97,4 +100,54 @@ func TestSplicesAreForgotten(t *testing.T) {
 	if k.forget(); len(k.splices) != 0 || k.splices[:1][0].Text != "" {
 		t.Error("a slot that is kept holds a call's string")
 	}
+}
+
+// TestTakenBackSplicesAreForgotten: strings that were left out of a frame at first, and then were not, because it was compressed or
+// could not be encoded, are kept neither in a slot, nor in what users hold of a call.
+func TestTakenBackSplicesAreForgotten(t *testing.T) {
+	long := strings.Repeat("x", wire.SpliceSize)
+	kept := func(list codec.Splices) bool {
+		return slices.ContainsFunc(list[:cap(list)], func(s codec.Splice) bool { return s.Text != "" })
+	}
+	for name, d := range map[string]wire.Dialect{"compressed": {}, "too large": {Threshold: -1, MaxMessage: 100}} {
+		k := new(call)
+		_, list, _ := d.AppendCallSplices(nil, make(codec.Splices, 0, 4), 1, echo, &text{long}, nil)
+		if k.splices = list; len(list) > 0 || !kept(list) {
+			t.Fatalf("%s: the string was not taken back", name)
+		}
+		if k.forget(); kept(k.splices) {
+			t.Errorf("%s: a slot that is kept holds a call's string", name)
+		}
+	}
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		nc, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		newHost(t, nc, stream.Config{}, func(h *hosted) { h.reply("") }).wg.Wait()
+	}()
+	ctx := context.Background()
+	c, err := Dial(ctx, "tcp://"+ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Go(ctx, echo, &text{long}, new(text)).(*pending)
+	if err := p.Wait(ctx); err != nil {
+		t.Error(err)
+	}
+	s := open(t, c, chat, long)
+	finish(t, s, "")
+	if kept(p.call.splices) || kept(s.call.splices) {
+		t.Error("a call that users hold holds the string that it was sent with")
+	}
+	c.Close()
+	<-done
 }

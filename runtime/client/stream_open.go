@@ -88,6 +88,7 @@ func (s *clientStream) open(args codec.Encodable) error {
 		keepFrame(k.frame)
 		k.frame = nil
 	}
+	k.splices = nil // which may have strings that were taken back
 	s.watch()
 	return nil
 }

@@ -44,9 +44,10 @@ func (s *scratch) appendTo(list []segment) []segment {
 	return append(list, segment{b: s.b[from:], scratch: s})
 }
 
-// keepScratch takes back what a reply was encoded into.
+// keepScratch takes back what a reply was encoded into. Strings that were taken back, because the reply was compressed or turned
+// out to be an error, are still behind the end of the list.
 func (f *Factory) keepScratch(s *scratch) {
-	clear(s.splices)
+	clear(s.splices[:cap(s.splices)])
 	s.splices = s.splices[:0]
 	if cap(s.b) <= maxScratch && cap(s.splices) <= keepSegments {
 		f.scratch.Put(s)

@@ -130,3 +130,32 @@ func TestScratchForgets(t *testing.T) {
 		t.Errorf("%+v is kept", all)
 	}
 }
+
+// TestScratchForgetsTakenBack: not even a string that was left out of a reply at first, and then was not.
+func TestScratchForgetsTakenBack(t *testing.T) {
+	f, err := NewFactory(Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", wire.SpliceSize)
+	for name, test := range map[string]struct {
+		dialect *wire.Dialect
+		result  letters
+	}{
+		"compressed": {&wire.Dialect{}, letters{long}},
+		"too large":  {&wire.Dialect{Threshold: -1, MaxMessage: 100}, letters{long}},
+		"panic":      {plain, letters{long, "panic"}},
+	} {
+		s := &scratch{splices: make(codec.Splices, 0, 4)}
+		c := &rpc.Call{ID: 1, Dialect: test.dialect}
+		if f.encode(s, c, rpc.Reply{Result: test.result}, nil); len(s.splices) > 0 {
+			t.Errorf("%s: %d strings were left out", name, len(s.splices))
+		}
+		f.keepScratch(s)
+		for _, kept := range s.splices[:cap(s.splices)] {
+			if kept.Text != "" {
+				t.Errorf("%s: a string of %d bytes is kept", name, len(kept.Text))
+			}
+		}
+	}
+}
