@@ -92,7 +92,6 @@ func (d *Dialect) AppendReplySplices(dst []byte, list codec.Splices, c *rpc.Call
 }
 
 // appendAnswer appends a Reply or Error frame, with nil for splices in one piece.
-
 func (d *Dialect) appendAnswer(dst []byte, splices *codec.Splices, c *rpc.Call, r rpc.Reply) ([]byte, rpc.ReplyReport) {
 	if c.Oneway {
 		return dst, rpc.ReplyReport{}
