@@ -8,7 +8,9 @@ import (
 
 // Events are functions that are called as things happen. Any of them may be nil. They are called concurrently, on event
 // loops and on the goroutines that run calls, so they must be quick and must not block: whoever waits here, makes calls
-// wait. What they are given is theirs to keep, save that nothing in it may be changed.
+// wait. CallDone may be called inside a stream's Send or Recv, about another call of the connection, as whoever sends writes
+// what there is: so it must not take a lock that a handler holds there. What they are given is theirs to keep, save that nothing
+// in it may be changed.
 //
 // A server calls CallDone exactly once for every call it has read, whatever became of it. A call that was refused is one
 // of them: its Err says NotExecuted.
