@@ -13,9 +13,9 @@ var allocLimits = []allocLimit{
 	{"kuafu", "64B", 100, 3.6, 4.9},
 	{"kuafu", "1k", 100, 5.7, 7.1},
 	{"kuafu", "1k", 1, 7.5, 9},
-	{"kuafu-plain", "64k", 100, 8, 8.5},
-	{"kuafu-binary", "1k", 100, 0, 8},
-	{"kuafu-compact", "1k", 100, 0, 8},
+	{"kuafu-plain", "64k", 100, 8, 9.5},
+	{"kuafu-binary", "1k", 100, 0, 9.5},
+	{"kuafu-compact", "1k", 100, 0, 9.5},
 }
 
 // lossLimit is what has been reached against other frameworks, less what noise takes on a busy machine of two cores: at
