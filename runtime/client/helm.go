@@ -19,11 +19,17 @@ import (
 // Who receives from a stream is such a caller, too: its messages are its replies. It may wait much longer for one, and is
 // relieved when nothing has come for a while.
 //
+// A leader whose bounds have been reached gives the helm back, which takes it no time, unless its read is stuck where no
+// deadline reaches: crypto/tls answers a server that asks for new keys inside of Read, behind whoever writes. If such a server
+// reads nothing, nothing will come any more, not even a keepalive's verdict, so the connection is given up after helmPatience.
+//
 // The connection's mu guards it. What the reader owns changes hands with it.
 type helm struct {
 	state  helmState
 	ctx    context.Context // with helmLed: what the leader heeds
 	stream *clientStream   // likewise: that it receives from; nil if it waits for a call
+	until  time.Time       // likewise: when a call's time is up, if its ctx does not say; zero if never
+	turn   uint64          // how often there was a leader
 	used   bool            // a leader had it since the reader goroutine last looked, or something came to the one that has it
 	back   chan struct{}   // has room for one: the helm is the reader goroutine's again
 
@@ -42,11 +48,14 @@ const (
 	loneliness = 16                   // chunks of one reply, when nobody waited for another, after which the reader leaves
 	helmGap    = time.Millisecond     // between two of them at most; where replies are slower, a wake-up matters little
 	helmWatch  = 5 * time.Millisecond // how often it looks then: for calls whose context has ended, and whether there are any
+
+	helmPatience = time.Second // that a leader has to notice that its bounds have been reached
 )
 
 var (
 	errOverdue = errors.New("the call's bounds have been reached")
 	errDead    = errors.New("the connection has ended")
+	errStuck   = errors.New("reading is stuck behind what the server does not read")
 )
 
 // steerLocked sees to it that somebody reads, now that c will wait for something.
@@ -58,7 +67,8 @@ func (cn *conn) steerLocked(c *call) {
 		cn.returnHelmLocked()
 		return
 	}
-	cn.helm.state, cn.helm.ctx, cn.helm.used = helmLed, c.bounds.ctx, true
+	cn.helm.state, cn.helm.ctx, cn.helm.until, cn.helm.used = helmLed, c.bounds.ctx, c.bounds.deadline, true
+	cn.helm.turn++
 	c.leading = true
 }
 
@@ -72,7 +82,7 @@ func (cn *conn) returnHelmLocked() {
 }
 
 func (cn *conn) leftHelmLocked(to helmState) {
-	cn.helm.state, cn.helm.ctx, cn.helm.stream = to, nil, nil
+	cn.helm.state, cn.helm.ctx, cn.helm.stream, cn.helm.until = to, nil, nil, time.Time{}
 }
 
 // lead reads until k, which has been sent, has ended or reaches its bounds.
@@ -121,6 +131,7 @@ func (cn *conn) takeHelmLocked(s *clientStream, ctx context.Context) bool {
 		return false
 	}
 	cn.helm.state, cn.helm.ctx, cn.helm.stream, cn.helm.used = helmLed, ctx, s, true
+	cn.helm.turn++
 	cn.helm.relieved.Store(false)
 	return true
 }
@@ -178,6 +189,7 @@ func (cn *conn) leaveHelm() bool {
 	cn.mu.Unlock()
 	t := time.NewTimer(helmWatch)
 	defer t.Stop()
+	var late lateness
 	for {
 		select {
 		case <-cn.helm.back:
@@ -186,31 +198,47 @@ func (cn *conn) leaveHelm() bool {
 			return false
 		case <-t.C:
 		}
-		if cn.lookAround() {
+		if cn.lookAround(&late) {
 			return true
 		}
 		t.Reset(helmWatch)
 	}
 }
 
+// lateness is how many looks have found the leader of a turn beyond its bounds, or receiving from a stream that is over. Looks
+// are counted, not time, so that a machine on which nothing moves blames nobody.
+type lateness struct {
+	turn  uint64
+	looks int
+}
+
 // lookAround takes the helm back if no call wants it, and reports whether it has. A leader whose context has ended is told, and
 // one that receives from a stream on which nothing comes is relieved.
-func (cn *conn) lookAround() bool {
+func (cn *conn) lookAround(late *lateness) bool {
 	cn.mu.Lock()
-	used, s, ctx := cn.helm.used, cn.helm.stream, cn.helm.ctx
+	used, s, ctx, until, turn := cn.helm.used, cn.helm.stream, cn.helm.ctx, cn.helm.until, cn.helm.turn
 	cn.helm.used = false
-	switch {
-	case cn.helm.state == helmFree && !used:
+	if cn.helm.state == helmFree && !used {
 		cn.helm.state = helmHome
 		cn.mu.Unlock()
 		return true
-	case s != nil && (!used || s.over):
+	}
+	over := s != nil && s.over
+	if over || s != nil && !used {
 		cn.relieve(s)
+	} else {
+		cn.mu.Unlock()
+	}
+	// Without mu: ctx may be the caller's own kind of context.
+	if !over && (ctx == nil || ctx.Err() == nil && (until.IsZero() || time.Now().Before(until))) {
 		return false
 	}
-	cn.mu.Unlock()
-	if ctx != nil && ctx.Err() != nil { // without mu: it may be the caller's own kind of context
-		cn.rouse()
+	cn.rouse()
+	if late.turn != turn {
+		*late = lateness{turn: turn}
+	}
+	if late.looks++; late.looks > int(helmPatience/helmWatch) {
+		cn.fail(errStuck)
 	}
 	return false
 }

@@ -2,11 +2,18 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/wire"
 )
@@ -126,5 +133,109 @@ func hostileToLeader(t *testing.T, seed uint64) {
 	defer cn.mu.Unlock()
 	if cn.streams.waiting != 0 || cn.table.streams != 0 {
 		t.Errorf("%d wait, %d streams are in the table", cn.streams.waiting, cn.table.streams)
+	}
+}
+
+// jamming is a connection whose Read no deadline ends any more once it has jammed, and that brings nothing then, as that of
+// crypto/tls while it answers a server that asks for new keys, and what it writes to is full.
+type jamming struct {
+	net.Conn
+	jammed atomic.Bool
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *jamming) Read(b []byte) (int, error) {
+	for {
+		n, err := s.Conn.Read(b)
+		switch {
+		case !s.jammed.Load():
+			return n, err
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			<-s.closed
+			return 0, net.ErrClosed
+		case err != nil:
+			return 0, err
+		}
+	}
+}
+
+func (s *jamming) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Conn.Close()
+}
+
+// TestStuckLeader: even then who reads for itself comes back soon after its bounds, and the connection is given up, so that others
+// do, too.
+func TestStuckLeader(t *testing.T) {
+	const bound = 50 * time.Millisecond
+	for name, wait := range map[string]func(ctx context.Context, c *Client, s *clientStream) error{
+		"receiver": func(ctx context.Context, _ *Client, s *clientStream) error {
+			_, err := s.RecvBytes(ctx)
+			return err
+		},
+		"receiver of a canceled stream": func(_ context.Context, _ *Client, s *clientStream) error {
+			time.AfterFunc(bound, s.Cancel)
+			_, err := s.RecvBytes(context.Background())
+			return err
+		},
+		"call": func(ctx context.Context, c *Client, _ *clientStream) error {
+			return c.Call(ctx, echo, &text{"x"}, new(text))
+		},
+		"call with a timeout": func(_ context.Context, c *Client, _ *clientStream) error {
+			m := *echo
+			m.Timeout = bound
+			return c.Call(context.Background(), &m, &text{"x"}, new(text))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				streams, conns := make(chan *hosted, 2), make(chan *jamming, 2)
+				dial := func(context.Context, string, string) (net.Conn, error) {
+					ours, theirs := net.Pipe()
+					newHost(t, theirs, stream.Config{}, func(h *hosted) {
+						streams <- h
+						<-h.host.dead
+					})
+					nc := &jamming{Conn: ours, closed: make(chan struct{})}
+					conns <- nc
+					return nc, nil
+				}
+				c, err := Dial(context.Background(), "tcp://fake:1", WithKeepalive(0, 0), WithDialer(dial))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				s := open(t, c, chat, "")
+				h := <-streams
+				for range loneliness + 1 {
+					if s.conn.helmState() == helmHome {
+						exchangeOne(t, s, h)
+					}
+				}
+				wantHelm(t, s.conn, helmFree)
+				(<-conns).jammed.Store(true)
+				began := time.Now()
+				ctx, cancel := context.WithTimeout(context.Background(), bound)
+				defer cancel()
+				done := make(chan error, 1)
+				go func() { done <- wait(ctx, c, s) }()
+				wantHelm(t, s.conn, helmLed)
+				select {
+				case err := <-done:
+					if d := time.Since(began); err == nil || d < bound+helmPatience || d > bound+helmPatience+5*helmWatch {
+						t.Errorf("%v after %v", err, d)
+					}
+				case <-time.After(time.Minute):
+					s.conn.nc.Close()
+					t.Fatalf("it still waits")
+				}
+				s.Cancel()
+				synctest.Wait()
+				if err := c.Call(context.Background(), echo, &text{"x"}, new(text)); err != nil {
+					t.Errorf("on the next connection: %v", err)
+				}
+			})
+		})
 	}
 }
