@@ -83,6 +83,7 @@ func TestStopKeepsConnections(t *testing.T) {
 		}
 		return err != nil
 	})
+	eventually(t, "the dials that came before it are gone", func() bool { return s.Stats().Open == 1 })
 	roundTrip(t, nc)
 	n := 0
 	s.Conns(func(conn *Conn) bool {
