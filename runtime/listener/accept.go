@@ -48,7 +48,7 @@ func (l *Listener) Serve(ln net.Listener) error {
 			return fmt.Errorf("listener: accept on %s: %w", ln.Addr(), err)
 		case outOfFiles(err):
 			if peer := l.spare.refuse(ln); peer != nil {
-				l.refuse(peer, LimitFiles)
+				l.refuse(nil, peer, LimitFiles)
 				continue // no pause: every round takes one connection off the kernel's queue
 			}
 		}
@@ -170,12 +170,10 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	}
 	switch l.admission.enter(c.ip) {
 	case tooMany:
-		nc.Close()
-		l.refuse(&c.peer, LimitConns)
+		l.refuse(nc, &c.peer, LimitConns)
 		return nil
 	case tooManyPerIP:
-		nc.Close()
-		l.refuse(&c.peer, LimitConnsPerIP)
+		l.refuse(nc, &c.peer, LimitConnsPerIP)
 		return nil
 	}
 	if tc, ok := nc.(*net.TCPConn); ok {
@@ -193,7 +191,7 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	// Without an error and without OnOpen gnet could not add the descriptor to its poller; it has closed it.
 	l.admission.leave(c.ip)
 	if outOfFiles(err) {
-		l.refuse(&c.peer, LimitFiles)
+		l.refuse(nil, &c.peer, LimitFiles)
 		return nil
 	}
 	l.stats.enrolErrors.Add(1)
@@ -201,8 +199,8 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	return nil
 }
 
-// refuse counts a connection that was closed because of a limit.
-func (l *Listener) refuse(peer *rpc.Peer, limit Limit) {
+// refuse closes a connection because of a limit; nc is nil if it is closed already. It is counted before its peer can know.
+func (l *Listener) refuse(nc net.Conn, peer *rpc.Peer, limit Limit) {
 	switch limit {
 	case LimitConns:
 		l.stats.refusedLimit.Add(1)
@@ -210,6 +208,9 @@ func (l *Listener) refuse(peer *rpc.Peer, limit Limit) {
 		l.stats.refusedPerIP.Add(1)
 	case LimitFiles:
 		l.stats.refusedFiles.Add(1)
+	}
+	if nc != nil {
+		nc.Close()
 	}
 	if f := l.opts.Refused; f != nil {
 		f(peer, limit)
