@@ -178,14 +178,7 @@ func TestSweepMissesNobody(t *testing.T) {
 		}
 	}
 	first := p.conns[1]
-	for rounds := 0; ; rounds++ {
-		p.sweep()
-		if p.more != nil {
-			p.more.Stop()
-		}
-		if p.cursor == 0 {
-			break
-		}
+	for rounds := 0; p.sweep(); rounds++ {
 		if rounds == 0 { // between two batches one goes that is still to come
 			p.remove(first)
 		}

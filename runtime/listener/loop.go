@@ -103,14 +103,15 @@ func (p *loop) Run(context.Context) error {
 	}
 	clear(queue)
 	p.spare = queue[:0]
-	if sweep {
-		p.sweep()
+	if sweep && p.sweep() {
+		p.sweepLater()
 	}
 	return nil
 }
 
-// sweep checks connections, from the last to the first: removal moves the last one, which has been checked by then.
-func (p *loop) sweep() {
+// sweep checks a batch of connections, from the last to the first: removal moves the last one, which has been checked
+// by then. It reports whether some are left.
+func (p *loop) sweep() (more bool) {
 	now, clock := time.Now(), p.l.now()
 	if p.cursor == 0 || p.cursor > len(p.conns) {
 		p.cursor = len(p.conns)
@@ -120,10 +121,11 @@ func (p *loop) sweep() {
 		p.conns[p.cursor].check(now, clock)
 		p.cursor = min(p.cursor, len(p.conns))
 	}
-	if p.cursor == 0 {
-		return
-	}
-	// A task that gnet got now would run before the next read, so come back by way of a timer.
+	return p.cursor > 0
+}
+
+// sweepLater has the sweep go on by way of a timer: a task that gnet got now would run before the next read.
+func (p *loop) sweepLater() {
 	if p.more == nil {
 		p.more = time.AfterFunc(time.Millisecond, p.postSweep)
 	} else {
