@@ -311,22 +311,33 @@ func TestCloseDoesNotReset(t *testing.T) {
 			return bad
 		}
 	})
-	nc, c := connect(t, s)
-	pace := time.NewTicker(time.Millisecond)
-	defer pace.Stop()
-	for range 5 * lingerStep / time.Millisecond {
-		if _, err := nc.Write(make([]byte, 64<<10)); err != nil {
-			t.Fatal(err)
+	sendsOn(t, words, bad, 64<<10, time.Millisecond, func() (net.Conn, *testConn) { return connect(t, s) })
+}
+
+// sendsOn has a client that connects go on sending to a server that has answered with words and a reason for the end. A client
+// that was held up is one that fell silent, and another one takes its place.
+func sendsOn(t *testing.T, words string, reason error, size int, pace time.Duration, connect func() (net.Conn, *testConn)) {
+	t.Helper()
+	const attempts = 50
+	for attempt := 1; ; attempt++ {
+		nc, c := connect()
+		quiet, err := keepSending(nc, size, pace)
+		var got []byte
+		if err == nil {
+			got, err = io.ReadAll(nc)
 		}
-		<-pace.C
-	}
-	got, err := io.ReadAll(nc)
-	if string(got) != words || err != nil {
-		t.Errorf("received %d bytes, %v; want %d and the end", len(got), err, len(words))
-	}
-	nc.Close()
-	if err := c.wait(); err != bad {
-		t.Errorf("closed with %v, want %v", err, bad)
+		nc.Close()
+		if err := c.wait(); err != reason {
+			t.Errorf("closed with %v, want %v", err, reason)
+		}
+		switch {
+		case string(got) == words && err == nil:
+			return
+		case !quiet, errors.Is(err, os.ErrDeadlineExceeded):
+			t.Fatalf("received %d bytes, %v; want %d and the end", len(got), err, len(words))
+		case attempt == attempts:
+			t.Fatalf("the machine let none of %d clients send for %v without a break", attempts, 5*lingerStep)
+		}
 	}
 }
 

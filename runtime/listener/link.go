@@ -256,7 +256,8 @@ func (k *link) linger() {
 		if n > 0 {
 			continue
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || k.acknowledged() {
+		// A goroutine that was held up finds the deadline over before it has tried to read what came.
+		if !errors.Is(err, os.ErrDeadlineExceeded) || k.acknowledged() && !readable(k.socket.TCPConn) {
 			return
 		}
 	}

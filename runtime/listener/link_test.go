@@ -272,20 +272,7 @@ func TestTLSCloseDoesNotReset(t *testing.T) {
 			return bad
 		}
 	})
-	nc, c := s.connectTLS()
-	for begin := time.Now(); time.Since(begin) < 5*lingerStep; { // without a pause: silence would end the connection
-		if _, err := nc.Write(make([]byte, 4<<10)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := io.ReadAll(nc)
-	if string(got) != words || err != nil {
-		t.Errorf("received %d bytes, %v; want %d and the end", len(got), err, len(words))
-	}
-	nc.Close()
-	if err := c.wait(); err != bad {
-		t.Errorf("closed with %v, want %v", err, bad)
-	}
+	sendsOn(t, words, bad, 4<<10, 0, func() (net.Conn, *testConn) { return s.connectTLS() })
 }
 
 func TestTLSHalfClosedPeerGetsWhatIsReady(t *testing.T) {
@@ -443,33 +430,35 @@ func TestTLSCloseRaces(t *testing.T) {
 // TestTLSSlowHandshake trickles a handshake in, byte by byte, and stops in the middle of others.
 func TestTLSSlowHandshake(t *testing.T) {
 	failures := make(chan error, 10)
-	opts := Options{HandshakeTimeout: 200 * time.Millisecond, HandshakeFailed: func(p *rpc.Peer, err error) { failures <- err }}
+	// The well-behaved client needs some of the timeout, too; all wait for it together.
+	opts := Options{HandshakeTimeout: 2 * time.Second, HandshakeFailed: func(p *rpc.Peer, err error) { failures <- err }}
 	s := serveTLS(t, opts, nil)
 	good, _ := s.connectTLS()
 	stop := bystander(t, good)
+	var stopped []net.Conn
 	for _, said := range []string{"", "\x16", "\x16\x03\x01\x02\x00\x01"} {
 		nc := dial(t, s.testServer)
 		_, _ = io.WriteString(nc, said)
-		if err := <-failures; err != ErrHandshakeTimeout {
-			t.Errorf("after %q: %v, want ErrHandshakeTimeout", said, err)
-		}
-		if _, err := io.Copy(io.Discard, nc); err != nil && !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("the client reads %v, want the end", err)
-		}
+		stopped = append(stopped, nc)
 	}
 	nc := dial(t, s.testServer)
 	go func() {
-		pace := time.NewTicker(10 * time.Millisecond)
-		defer pace.Stop()
 		for _, b := range []byte("\x16\x03\x01\x40\x00" + strings.Repeat("\x01", 1<<10)) {
 			if _, err := nc.Write([]byte{b}); err != nil {
 				return
 			}
-			<-pace.C
+			time.Sleep(10 * time.Millisecond) // it is slow, and not silent
 		}
 	}()
-	if err := <-failures; err != ErrHandshakeTimeout {
-		t.Errorf("trickled: %v, want ErrHandshakeTimeout", err)
+	for range 4 {
+		if err := <-failures; err != ErrHandshakeTimeout {
+			t.Errorf("%v, want ErrHandshakeTimeout", err)
+		}
+	}
+	for _, nc := range stopped {
+		if _, err := io.Copy(io.Discard, nc); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the client reads %v, want the end", err)
+		}
 	}
 	stop()
 	if n := s.Stats().Handshakes; n != 4 {
@@ -591,7 +580,7 @@ func TestTLSPlaintextClient(t *testing.T) {
 // TestThousandTLSConnections holds a thousand, uses each, and says what they cost.
 func TestThousandTLSConnections(t *testing.T) {
 	const n = 1000
-	s := serveTLS(t, Options{MaxConnsPerIP: 2 * n}, nil)
+	s := serveTLS(t, Options{MaxConnsPerIP: 2 * n, HandshakeTimeout: patience}, nil)
 	config := s.pki.Client(nil)
 	config.ServerName = "localhost"
 	conns := make([]*tls.Conn, n)
@@ -599,9 +588,9 @@ func TestThousandTLSConnections(t *testing.T) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, 32)
 	for i := range conns {
+		gate <- struct{}{}
 		raw := dial(t, s.testServer)
 		wg.Go(func() {
-			gate <- struct{}{}
 			defer func() { <-gate }()
 			conns[i] = tls.Client(raw, config)
 			if err := tryRoundTrip(conns[i]); err != nil {

@@ -83,6 +83,7 @@ func TestStopKeepsConnections(t *testing.T) {
 		}
 		return err != nil
 	})
+	<-s.Stopped() // so that none of these dials is still being accepted
 	eventually(t, "the dials that came before it are gone", func() bool { return s.Stats().Open == 1 })
 	roundTrip(t, nc)
 	n := 0
