@@ -306,11 +306,13 @@ func TestCredentialsStayHome(t *testing.T) {
 
 	// One that only listens.
 	ear, _, said := listening(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if c, err := client.Dial(ctx, "tcp://"+ear, client.WithSecret("alice", secret)); err == nil {
-		c.Close()
-		t.Error("a login without a server succeeded")
+	for begin := time.Now(); said() == "" && time.Since(begin) < soon; { // a busy machine may use the first second up
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if c, err := client.Dial(ctx, "tcp://"+ear, client.WithSecret("alice", secret)); err == nil {
+			c.Close()
+			t.Error("a login without a server succeeded")
+		}
+		cancel()
 	}
 	if s := said(); s == "" || strings.Contains(s, secret) {
 		t.Errorf("the client said %q", s)
@@ -324,7 +326,7 @@ func TestCredentialsStayHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	c, err = client.Dial(ctx, "tls://"+gone.Addr().String()+",tcp://"+plain, static(pki.Client(nil)), client.WithSecret("alice", secret))
 	if err == nil {

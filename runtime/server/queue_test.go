@@ -19,6 +19,7 @@ import (
 // Connections that the kernel has set up and that nobody has accepted when Shutdown begins are no accident: their clients
 // have sent calls, and each of these is refused, so that it is known not to have been executed.
 func TestShutdownWithConnectionsInTheQueue(t *testing.T) {
+	server.SetHelloGrace(t, soon)
 	pki := testpki.New(t, "authority")
 	var held atomic.Bool
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -101,6 +102,7 @@ func TestShutdownWithConnectionsInTheQueue(t *testing.T) {
 
 // A TLS client that is in its handshake when Shutdown begins gets to its refusal, too.
 func TestShutdownDuringAHandshake(t *testing.T) {
+	server.SetHelloGrace(t, soon)
 	pki := testpki.New(t, "authority")
 	hello, release := make(chan struct{}, 1), make(chan struct{})
 	config := pki.Server()

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
+// helloGrace is how long Shutdown waits for the first bytes of connections that have sent none: a call may be among those
+// that are on their way, and only who reads it can refuse it as not executed. Only tests change it.
+var helloGrace = 100 * time.Millisecond
+
 const (
 	// handlerGrace is how long handlers may take to notice that their contexts have ended with their connections.
 	handlerGrace = time.Second
-
-	// helloGrace is how long Shutdown waits for the first bytes of connections that have sent none: a call may be among
-	// those that are on their way, and only who reads it can refuse it as not executed.
-	helloGrace = 100 * time.Millisecond
 
 	// flushPoll is how often Shutdown looks whether the last replies have been sent.
 	flushPoll = 5 * time.Millisecond

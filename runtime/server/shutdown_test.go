@@ -69,6 +69,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 
 // A connection whose first call is on its way when Shutdown begins is told, too, that the call was not taken.
 func TestShutdownWithACallOnItsWay(t *testing.T) {
+	server.SetHelloGrace(t, soon)
 	h := start(t)
 	nc := h.raw()
 	check(t, h.echo(), 1) // connections are accepted in turn, so nc was
