@@ -135,7 +135,7 @@ func TestTimeout(t *testing.T) {
 	address := serve(t, func(srv *server.Server) []*rpc.Service {
 		return append(sights(srv), slow())
 	})
-	status, _, stderr := kuafu(t, "", "call", address, "Slow.wait", "--timeout", "50ms")
+	status, _, stderr := kuafu(t, "", "call", address, "Slow.wait", "--timeout", "1s") // it is for connecting, too
 	if status != exitFailed || !strings.Contains(stderr, "deadline_exceeded") {
 		t.Errorf("exit status %d, %s", status, stderr)
 	}

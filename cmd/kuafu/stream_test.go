@@ -318,7 +318,9 @@ func TestHealthWatch(t *testing.T) {
 	go func() { served <- srv.Serve() }()
 
 	greeter, all := begin(t, "health", address, "Greeter", "--watch", "-o", "json"), begin(t, "health", address, "-w")
-	unknown := begin(t, "health", address, "Nobody", "-w", "--timeout", "50ms") // which limits only the connecting
+	const timeout = time.Second
+	started := time.Now()
+	unknown := begin(t, "health", address, "Nobody", "-w", "--timeout", timeout.String()) // which limits only the connecting
 	greeter.hear(t, `{"service":"Greeter","status":"SERVING"}`)
 	all.hear(t, "SERVING")
 	unknown.hear(t, "UNKNOWN")
@@ -328,7 +330,7 @@ func TestHealthWatch(t *testing.T) {
 	greeter.hear(t, `{"service":"Greeter","status":"SERVING"}`)
 	greeter.cancel()
 	greeter.end(t, exitOK, "")
-	time.Sleep(100 * time.Millisecond) // the watch has to outlive this: it is twice what --timeout says
+	time.Sleep(time.Until(started.Add(timeout * 3 / 2))) // the watch has to outlive what --timeout says
 	unknown.cancel()
 	unknown.end(t, exitFailed, "kuafu: service Nobody is UNKNOWN\n")
 

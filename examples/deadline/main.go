@@ -63,7 +63,7 @@ func run(w io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, stopOuter()) }()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, err = outer.Count(ctx, "Ada")
 	fmt.Fprintf(w, "the client: %v\n", rpc.CodeOf(err))

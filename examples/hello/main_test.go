@@ -32,7 +32,7 @@ func TestServeAndVisit(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- run(ctx, nil, []string{"serve", "unix://" + path}) }()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, err := os.Stat(path); err != nil && time.Now().Before(deadline); _, err = os.Stat(path) {
 		time.Sleep(5 * time.Millisecond) // another goroutine's listen(2) has no other sign
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // logbook keeps what is logged.
 type logbook struct {

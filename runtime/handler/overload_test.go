@@ -377,11 +377,14 @@ func TestFairnessReal(t *testing.T) {
 		slices.Sort(all)
 		return all[len(all)/2]
 	}
-	fair, fifo := measure(Overload{Fair: true}), measure(Overload{})
-	t.Logf("median of the light caller: fair %v, first in first out %v", fair, fifo)
-	if fair*4 > fifo {
-		t.Errorf("median of the light caller: fair %v, first in first out %v", fair, fifo)
+	for range 5 { // the machine may be busy during one of the two
+		fair, fifo := measure(Overload{Fair: true}), measure(Overload{})
+		t.Logf("median of the light caller: fair %v, first in first out %v", fair, fifo)
+		if fair*4 <= fifo {
+			return
+		}
 	}
+	t.Error("a fair queue does not let the light caller go first")
 }
 
 // flood sends calls at rate per second for a while, each with a deadline of its own, to 10 workers whose calls take 10 ms,
