@@ -174,15 +174,24 @@ func figuresOfUnread(t *testing.T) {
 // TestUnreadStreams: a thousand streams that nobody reads stay within the memory that is set aside for streams, and those
 // that are read go on.
 func TestUnreadStreams(t *testing.T) {
-	u := measureUnread(t, span(time.Second))
-	t.Log(u)
+	var u unread
+	for range attempts {
+		u = measureUnread(t, span(time.Second))
+		t.Log(u)
+		unreadWithinBudget(t, u)
+		if u.beside <= 2*u.idle+50*time.Millisecond {
+			return
+		}
+	}
+	t.Errorf("an echo takes %v in place of %v", u.beside, u.idle)
+}
+
+func unreadWithinBudget(t *testing.T, u unread) {
+	t.Helper()
 	if most := int64(clientBudget + unreadStreams*perStream + perSide); u.client > most {
 		t.Errorf("the client holds %d bytes, more than %d", u.client, most)
 	}
 	if most := int64(serverBudget + unreadStreams*perStream + perSide); u.server > most {
 		t.Errorf("the server holds %d bytes, more than %d", u.server, most)
-	}
-	if u.beside > 2*u.idle+50*time.Millisecond {
-		t.Errorf("an echo takes %v in place of %v", u.beside, u.idle)
 	}
 }

@@ -182,21 +182,18 @@ func measureSiege(t testing.TB, d time.Duration) (s siege) {
 // succeed and take hardly longer. Nothing of it stays behind.
 func TestHostilePeers(t *testing.T) {
 	var s siege
-	for range 3 { // the machine may be busy
-		s = measureSiege(t, span(2*time.Second))
+	for i := range attempts {
+		s = measureSiege(t, time.Duration(1+i)*span(2*time.Second))
 		t.Log(s)
-		if s.attacks < 200 {
-			t.Fatalf("%v: that is no siege", s)
-		}
 		if limit := int64(512 << 20); s.rss > limit || s.heap > limit/2 {
 			t.Errorf("%v: at most %d MiB are in order", s, limit>>20)
 		}
 		if s.goroutines > siegeSpare {
 			t.Errorf("%v: goroutines stay behind", s)
 		}
-		if s.beside <= 2*s.alone+50*time.Millisecond {
+		if s.attacks >= 200 && s.beside <= 2*s.alone+50*time.Millisecond {
 			return
 		}
 	}
-	t.Errorf("%v: want at most twice as long, and 50 ms", s)
+	t.Errorf("%v: want 200 attacks, beside which calls take at most twice as long, and 50 ms", s)
 }

@@ -52,7 +52,7 @@ func TestKillMidCall(t *testing.T) {
 	for at := range ended {
 		worst = max(worst, at.Sub(killed))
 	}
-	if worst > 2*time.Second {
+	if worst > promptly {
 		t.Errorf("a caller learned of the server's death after %v", worst)
 	}
 	start(t, config{Address: p.address})
@@ -65,8 +65,8 @@ func TestKillMidCall(t *testing.T) {
 	t.Logf("callers learned of the death within %v; the first call after the restart took %v", worst, time.Since(restarted))
 }
 
-// TestStop freezes a server for three seconds. Deadlines do not wait for it, keepalive notices, and it is of use again
-// when it goes on.
+// TestStop freezes a server for three seconds at the least. Deadlines do not wait for it to go on, keepalive notices, and it
+// is of use again when it does.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	const (
@@ -92,7 +92,7 @@ func TestStop(t *testing.T) {
 			begin := time.Now()
 			_, err := call(ctx, patient, appendLine, order{ID: int64(10 + i)})
 			took := time.Since(begin)
-			if e := failure(t, err); e.Code != rpc.DeadlineExceeded || took < deadline || took > deadline+time.Second {
+			if e := failure(t, err); e.Code != rpc.DeadlineExceeded || took < deadline || took > deadline+promptly {
 				t.Errorf("a call with a deadline of %v ended after %v: %v", deadline, took, err)
 			}
 		})
@@ -100,17 +100,13 @@ func TestStop(t *testing.T) {
 			begin := time.Now()
 			_, err := call(t.Context(), watchful, appendLine, order{ID: int64(20 + i)})
 			took := time.Since(begin)
-			if e := failure(t, err); e.Code != rpc.Unavailable || e.Execution != rpc.MaybeExecuted || took > 2*idle+time.Second {
+			if e := failure(t, err); e.Code != rpc.Unavailable || e.Execution != rpc.MaybeExecuted || took > 2*idle+promptly {
 				t.Errorf("keepalive ended a call after %v: %v", took, err)
 			}
 		})
 	}
 	wg.Wait()
-	if left := time.Until(stopped.Add(frozen)); left > 0 {
-		time.Sleep(left)
-	} else {
-		t.Errorf("the calls took %v longer than the server was to be stopped", -left)
-	}
+	time.Sleep(time.Until(stopped.Add(frozen)))
 	p.signal(syscall.SIGCONT)
 	resumed := time.Now()
 	for i, c := range []*client.Client{patient, watchful} {

@@ -96,7 +96,7 @@ func closedLoop(t testing.TB, conns []*client.Client, d time.Duration) float64 {
 // TestFlood: four times the load that a server can take costs it next to nothing of what it can do.
 func TestFlood(t *testing.T) {
 	var f flood
-	for range 3 { // the machine may be busy
+	for range attempts {
 		f = measureFlood(t, span(time.Second), config{})
 		t.Log(f)
 		if f.late > f.handlers/100 { // a few, if the process loses its processor between the look at the clock and the handler
@@ -115,11 +115,15 @@ func TestFlood(t *testing.T) {
 // TestFloodWithoutShedding is the same with a server that begins whatever still has time left: the measure must tell the
 // difference, because calls come to a worker when their callers are about to give up.
 func TestFloodWithoutShedding(t *testing.T) {
-	f := measureFlood(t, span(time.Second), config{KeepStale: true})
-	t.Log(f)
-	if f.goodput >= 0.8*f.peak || f.wasted < f.handlers/4 {
-		t.Errorf("%v: nothing is lost without shedding, so the test shows nothing", f)
+	var f flood
+	for range attempts {
+		f = measureFlood(t, span(time.Second), config{KeepStale: true})
+		t.Log(f)
+		if f.goodput < 0.8*f.peak && f.wasted >= f.handlers/4 {
+			return
+		}
 	}
+	t.Errorf("%v: nothing is lost without shedding, so the test shows nothing", f)
 }
 
 // fairness is how long the calls of a modest caller take, which has one in flight: alone, in the first second beside a
@@ -171,7 +175,7 @@ func measureFairness(t testing.TB, d, settle time.Duration, fair bool) (f fairne
 func TestFairness(t *testing.T) {
 	var f fairness
 	good := func(q quantiles) bool { return q.mid <= 2*f.alone.mid && q.high <= 2*f.alone.high+100*time.Millisecond }
-	for range 3 {
+	for range attempts {
 		f = measureFairness(t, span(time.Second), 0, true)
 		t.Log(f)
 		if good(f.first) && good(f.later) {
@@ -183,9 +187,13 @@ func TestFairness(t *testing.T) {
 
 // TestUnfairness is the same without: the measure must tell the difference.
 func TestUnfairness(t *testing.T) {
-	f := measureFairness(t, time.Second, 0, false)
-	t.Log(f)
-	if f.first.mid <= 4*f.alone.mid || f.later.mid <= 4*f.alone.mid {
-		t.Errorf("%v: the queue is fair without being asked to, so the test shows nothing", f)
+	var f fairness
+	for range attempts {
+		f = measureFairness(t, time.Second, 0, false)
+		t.Log(f)
+		if f.first.mid > 4*f.alone.mid && f.later.mid > 4*f.alone.mid {
+			return
+		}
 	}
+	t.Errorf("%v: the queue is fair without being asked to, so the test shows nothing", f)
 }

@@ -51,7 +51,7 @@ func TestRestarts(t *testing.T) {
 				default:
 				}
 				id := ids.Add(1)
-				ctx, cancel := context.WithTimeout(context.Background(), soon)
+				ctx, cancel := context.WithTimeout(context.Background(), 4*soon)
 				begin := time.Now()
 				r, err := call(ctx, conn, m, order{ID: id, Hold: hold})
 				cancel()
@@ -78,7 +78,7 @@ func TestRestarts(t *testing.T) {
 		})
 	}
 	for range callers / 2 {
-		each(appendOnce, 5*time.Millisecond) // most of the time between the effect and the reply, for the kill to come there
+		each(appendOnce, 25*time.Millisecond) // most of the time between the effect and the reply, for the kill to come there
 		each(appendOnce, 0)
 		each(methodRead, time.Millisecond)
 	}
@@ -127,7 +127,7 @@ func TestAuditFindsDoubles(t *testing.T) {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), soon)
 			defer cancel()
-			_, err := call(ctx, conn, appendOnce, order{ID: id, Hold: 500 * time.Millisecond})
+			_, err := call(ctx, conn, appendOnce, order{ID: id, Hold: time.Hour})
 			if err != nil {
 				t.Errorf("call %d: %v", id, err)
 			}
@@ -146,6 +146,7 @@ func TestAuditFindsDoubles(t *testing.T) {
 		}
 	}
 	p.kill()
+	c.Brief = true
 	start(t, c)
 	wg.Wait()
 	got, err := audit(c.Journal, called)

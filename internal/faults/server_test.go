@@ -24,6 +24,7 @@ type config struct {
 	Queue     int
 	Journal   string        // path; empty for none
 	Persist   bool          // at-most-once calls are restored from the journal
+	Brief     bool          // handlers take no time, whatever they are told
 	Fair      bool          // a fair queue; callers are told apart by their client ids
 	KeepStale bool          // do not refuse queued calls that will hardly be finished in time
 	Stall     time.Duration // how long a peer may read nothing; 0 for the default
@@ -75,7 +76,7 @@ func serve(settings string) error {
 	if c.Persist {
 		opts = append(opts, server.WithRetryCache(handler.Retries{Store: j}))
 	}
-	w := newWorkshop(j)
+	w := newWorkshop(j, c.Brief)
 	s := server.New(opts...)
 	if err := s.Register(w.service()); err != nil {
 		return err

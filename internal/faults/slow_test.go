@@ -105,7 +105,7 @@ func measureNeighbours(t testing.TB, d time.Duration) (n neighbours) {
 // TestSlowReaders: 50 clients that read 1 KiB/s do not hold up 50 others.
 func TestSlowReaders(t *testing.T) {
 	var n neighbours
-	for range 3 {
+	for range attempts {
 		n = measureNeighbours(t, span(1200*time.Millisecond))
 		t.Log(n)
 		if n.read == 0 || n.read > int64(2*50*1024*n.readFor.Seconds()) {

@@ -16,7 +16,7 @@ func TestStopMidStream(t *testing.T) {
 	t.Parallel()
 	const (
 		wait = 300 * time.Millisecond
-		idle = 500 * time.Millisecond
+		idle = time.Second // a busy machine takes its time over a pong, too
 		size = 10_000
 	)
 	p := start(t, config{Address: home(t)})
@@ -65,12 +65,12 @@ func TestStopMidStream(t *testing.T) {
 			begin = time.Now()
 			err = receive(patient, wait)
 		}
-		if took := time.Since(begin); failure(t, err).Code != rpc.DeadlineExceeded || took < wait || took > wait+time.Second {
+		if took := time.Since(begin); failure(t, err).Code != rpc.DeadlineExceeded || took < wait || took > wait+promptly {
 			t.Errorf("a wait of %v ended after %v: %v", wait, took, err)
 		}
 	}
 	err := <-ended
-	if took := time.Since(stopped); failure(t, err).Code != rpc.Unavailable || took > 2*idle+2*time.Second {
+	if took := time.Since(stopped); failure(t, err).Code != rpc.Unavailable || took > 2*idle+promptly {
 		t.Errorf("keepalive ended a stream after %v: %v", took, err)
 	}
 	if e := failure(t, watchful.Finish(t.Context(), nil)); e.Code != rpc.Unavailable || e.Execution != rpc.MaybeExecuted {
