@@ -3,6 +3,7 @@ package cell
 import (
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/bench/internal/peer"
@@ -11,6 +12,15 @@ import (
 // serve starts a peer's server on a free port of the loopback interface and returns its address once it accepts
 // connections.
 func serve(p peer.Peer) (addr string, err error) {
+	for range 5 { // somebody else may take the port that was chosen
+		if addr, err = tryServe(p); err == nil || !strings.Contains(err.Error(), "address already in use") {
+			break
+		}
+	}
+	return addr, err
+}
+
+func tryServe(p peer.Peer) (addr string, err error) {
 	// Not every framework tells which port it chose, so one is chosen here and set free again.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -24,7 +34,7 @@ func serve(p peer.Peer) (addr string, err error) {
 	go func() { failed <- p.Serve(addr) }()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case err := <-failed:
