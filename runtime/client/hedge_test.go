@@ -151,6 +151,24 @@ func TestHedgeExecution(t *testing.T) {
 	}
 }
 
+// TestHedgesAreNotTooEager: a second attempt that is asked for at once is made after two milliseconds, which a server
+// relies on; see its TestHedgesAreNoFlood.
+func TestHedgesAreNotTooEager(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t)
+		w.add("a").become(after(time.Hour, "a"))
+		w.add("b").become(after(0, "b"))
+		client := w.client("tcp://a:1,tcp://b:1", WithBalancer(RoundRobin), WithHedging(Hedging{Delay: 1, Extra: 1}))
+		defer w.close(client)
+		synctest.Wait()
+		client.made.Store(1) // so that a comes first
+		began := time.Now()
+		if got, err := ask(client, like(rpc.RetryIdempotent), "x"); got != "b" || err != nil || time.Since(began) != 2*time.Millisecond {
+			t.Errorf("%q, %v after %v", got, err, time.Since(began))
+		}
+	})
+}
+
 // TestHedgeBudget: where everything is slow, hedging ends by itself.
 func TestHedgeBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -42,7 +42,8 @@ func child(mode string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		return err
 	}
-	opts := []server.Option{server.WithLogger(slog.New(slog.DiscardHandler))}
+	// An event loop takes two files, and a machine may have more processors than these are enough for.
+	opts := []server.Option{server.WithLogger(slog.New(slog.DiscardHandler)), server.WithLoops(2)}
 	if mode == "any" {
 		opts = append(opts, server.WithMaxConns(-1, -1))
 	}
