@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/golang/snappy"
@@ -69,6 +71,70 @@ func TestPromising(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { Promising(random) }); n > 0.1 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestShrinksAgreesWithSnappy mixes samples from what shrinks and what does not, and compares the estimate with what the
+// encoder makes of them. Close to the threshold they may differ, and sometimes elsewhere: both take ever larger steps where
+// nothing repeats, and it is luck where they come down.
+func TestShrinksAgreesWithSnappy(t *testing.T) {
+	all := realistic()
+	r := rand.New(rand.NewPCG(3, 4))
+	room := make([]byte, snappy.MaxEncodedLen(probeSize))
+	verdicts := make(map[bool]int)
+	wrong := 0
+	for range 5000 {
+		good, bad := all[[]string{"words", "records"}[r.IntN(2)]], all[[]string{"random", "base64"}[r.IntN(2)]]
+		var sample []byte
+		for share := r.Float64(); len(sample) < probeSize; {
+			src, at := bad, r.IntN(len(bad)-300)
+			if r.Float64() < share {
+				src = good
+			}
+			sample = append(sample, src[at:at+20+r.IntN(280)]...)
+		}
+		sample = sample[:probeSize]
+		packed, got := len(snappy.Encode(room, sample)), shrinks(sample)
+		if got != Pays(packed, probeSize) && (packed < probeSize*3/4 || packed > probeSize*15/16) {
+			wrong++
+		}
+		verdicts[got]++
+	}
+	t.Logf("%v, %d of them wrong", verdicts, wrong)
+	if wrong > 50 {
+		t.Errorf("%d of 5000 are wrong", wrong)
+	}
+	if verdicts[true] < 1000 || verdicts[false] < 1000 {
+		t.Errorf("the samples are one-sided: %v", verdicts)
+	}
+}
+
+// TestPromisingNeedsNoStack has many goroutines ask, each with a stack of its own: an encoder's table on it would be 32 KiB.
+func TestPromisingNeedsNoStack(t *testing.T) {
+	const n = 200
+	random := realistic()["random"]
+	stacks := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.StackInuse
+	}
+	before := stacks()
+	var asked, done sync.WaitGroup
+	release := make(chan struct{})
+	asked.Add(n)
+	for range n {
+		done.Go(func() {
+			Promising(random)
+			asked.Done()
+			<-release
+		})
+	}
+	asked.Wait()
+	each := (int64(stacks()) - int64(before)) / n
+	close(release)
+	done.Wait()
+	if each > 16<<10 {
+		t.Errorf("each goroutine has %d bytes of stack", each)
 	}
 }
 
