@@ -210,13 +210,17 @@ func TestShortChunks(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes f allocates.
+// allocated returns how many bytes f allocates. Others may allocate at the same time, so it is the least of three tries.
 func allocated(f func()) uint64 {
+	least := uint64(math.MaxUint64)
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
+	for range 3 {
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
 }
 
 func TestBombsAllocateNothing(t *testing.T) {
