@@ -40,7 +40,7 @@ func inFull(t *testing.T) {
 // runDialect runs the suite in d against address.
 func runDialect(t *testing.T, d suite.Dialect, address string, identities bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	calls, err := d.Run(ctx, address, identities)
 	if err != nil {

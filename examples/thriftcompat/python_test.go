@@ -45,7 +45,7 @@ func python(t *testing.T) string {
 func command(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	interpreter := python(t)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
 	t.Cleanup(cancel)
 	return exec.CommandContext(ctx, interpreter, append([]string{"-B", "python/" + script}, args...)...)
 }
