@@ -69,18 +69,18 @@ func (l *Listener) Serve(ln net.Listener) error {
 }
 
 // acceptRest accepts what is in the kernel's queue, whose clients have connected and may have sent calls: closing the
-// listening socket would reset them, and they would not know whether those were executed. It goes on for restGrace, if
-// others come all the time.
+// listening socket would reset them, and they would not know whether those were executed. If others come all the time it
+// goes on for restGrace, and until restLeast have been accepted: a busy machine may take all of the time away.
 func (l *Listener) acceptRest(ln net.Listener, secure *tlsListener) {
 	s, ok := ln.(stoppable)
 	if !ok {
 		return
 	}
 	end := time.Now().Add(restGrace)
-	if s.SetDeadline(end) != nil {
-		return
-	}
-	for time.Now().Before(end) && readable(s) {
+	for n := 0; (n < restLeast || time.Now().Before(end)) && readable(s); n++ {
+		if s.SetDeadline(time.Now().Add(restGrace)) != nil { // what was readable may be gone
+			return
+		}
 		nc, err := ln.Accept()
 		if err != nil || l.admit(nc, secure) != nil {
 			return
@@ -88,7 +88,10 @@ func (l *Listener) acceptRest(ln net.Listener, secure *tlsListener) {
 	}
 }
 
-const restGrace = 250 * time.Millisecond
+const (
+	restGrace = 250 * time.Millisecond
+	restLeast = 128
+)
 
 // stoppable is a listening socket whose Accept can be ended without closing it.
 type stoppable interface {

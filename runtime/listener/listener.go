@@ -128,7 +128,7 @@ func (l *Listener) allLoops() []*loop {
 }
 
 // Stop has all Serve calls end: they accept what waits to be accepted by now, which takes a quarter of a second at most,
-// and close their net.Listeners. Stopped tells when that is done. Connections stay.
+// or as long as 128 connections take, and close their net.Listeners. Stopped tells when that is done. Connections stay.
 func (l *Listener) Stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -45,10 +45,9 @@ func TestShutdownWithConnectionsInTheQueue(t *testing.T) {
 		}
 		return nc
 	}
-	connect(h.tcp)
+	first := connect(h.tcp)
 	<-arrived
-	stop := connect(h.unix) // keeps the accept loop of the Unix socket, as the first one does the TCP port's
-	defer stop.Close()
+	second := connect(h.unix) // keeps the accept loop of the Unix socket, as the first one does the TCP port's
 
 	const queued = 40
 	var clients []net.Conn
@@ -71,6 +70,8 @@ func TestShutdownWithConnectionsInTheQueue(t *testing.T) {
 	await(t, "Shutdown begins", func() bool { return h.srv.Snapshot(0).State == "draining" })
 	time.Sleep(20 * time.Millisecond) // and has told the listener
 	close(release)
+	first.Close() // nobody is to wait for what they might say
+	second.Close()
 
 	for i, nc := range clients {
 		var away, refused bool
