@@ -59,8 +59,10 @@ type conn struct {
 	blamed  atomic.Bool  // its loss has been counted against the server
 
 	// Owned by whoever reads: the reader goroutine, or a caller that has the helm.
-	heard time.Time // when bytes last came
-	alarm time.Time // the read deadline, as far as it is known: it may be earlier
+	heard  time.Time // when bytes last came
+	alarm  time.Time // the read deadline, as far as it is known: it may be earlier
+	poll   *poller
+	window pollWindow
 
 	// Owned by whoever writes: who has set writing, or the writer goroutine.
 	batch []segment
@@ -404,10 +406,21 @@ func (cn *conn) read(b []byte, p *patience) (int, error) {
 			return 0, err
 		}
 	}
+	var began time.Time
+	if p != nil && p.relieved == nil && cn.window.most > 0 {
+		began = time.Now()
+		if n, err := cn.readEarly(b, p, began); n > 0 || err != nil {
+			cn.heard = time.Now()
+			return n, err
+		}
+	}
 	for {
 		n, err := cn.nc.Read(b)
 		if n > 0 {
 			cn.heard = time.Now()
+			if !began.IsZero() {
+				cn.window.waited(cn.heard.Sub(began))
+			}
 			return n, nil
 		}
 		if err == nil {

@@ -573,6 +573,8 @@ func TestBadParameters(t *testing.T) {
 		"frame":          WithMaxFrame(1000),
 		"message":        WithMaxMessage(0),
 		"encoding":       WithEncoding(codec.Encoding(1)),
+		"busy poll":      WithBusyPoll(-1),
+		"busy for long":  WithBusyPoll(MaxBusyPoll + 1),
 		"dialer":         WithDialer(nil),
 		"back-off":       WithBackoff(Backoff{}),
 		"jitter":         WithBackoff(Backoff{Base: 1, Factor: 1, Jitter: 1.1, Max: 1}),

@@ -27,6 +27,20 @@ func (o option) apply(c *config) { o(c) }
 // fewest calls in flight. Default 1, which is the fastest on most machines.
 func WithConnections(n int) Option { return option(func(c *config) { c.connections = n }) }
 
+// WithBusyPoll sets for how long, at most, a caller that waits alone on a connection looks for its reply before it sleeps: being
+// woken may take longer than the call itself. It looks as long as replies take lately; not at all if that is longer than
+// most, while half of the processors are looking already, and on connections with TLS. Meanwhile it leaves the processor to any
+// other thread that wants it, but a context that ends is noticed up to most later. From 0, which turns it off, to MaxBusyPoll.
+// Default: DefaultBusyPoll for servers on the same host, 0 for others.
+func WithBusyPoll(most time.Duration) Option {
+	return option(func(c *config) {
+		c.busyPoll = most
+		if most < 0 {
+			c.err = fmt.Errorf("polling for %v", most)
+		}
+	})
+}
+
 // WithTimeout limits calls whose context has no deadline and whose method has no timeout. Default 0: no limit.
 func WithTimeout(d time.Duration) Option { return option(func(c *config) { c.timeout = d }) }
 
@@ -156,6 +170,7 @@ type config struct {
 	allocFactor  int
 	encoding     codec.Encoding
 	threshold    int
+	busyPoll     time.Duration // negative for the default
 	clientID     rpc.ClientID
 	hasID        bool
 	dial         func(ctx context.Context, network, address string) (net.Conn, error)
@@ -186,6 +201,7 @@ func newConfig(opts []Option) (*config, error) {
 		maxMessage:  wire.DefaultMaxMessage,
 		allocFactor: codec.AllocFactor,
 		threshold:   wire.DefaultThreshold,
+		busyPoll:    -1,
 		dial:        new(net.Dialer).DialContext,
 		failover:    DefaultFailover,
 		ejection:    DefaultEjection,
@@ -220,6 +236,8 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("client: an allocation factor of %d: %d to %d are allowed", c.allocFactor, codec.AllocFactor, codec.MaxAllocFactor)
 	case c.encoding != codec.Binary && c.encoding != codec.Compact:
 		return nil, fmt.Errorf("client: unknown encoding %d", c.encoding)
+	case c.busyPoll > MaxBusyPoll:
+		return nil, fmt.Errorf("client: polling for %v: up to %v are allowed", c.busyPoll, MaxBusyPoll)
 	case c.dial == nil:
 		return nil, errors.New("client: a nil dialer")
 	case c.err != nil:

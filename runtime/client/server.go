@@ -55,6 +55,7 @@ func (s *server) connect(ctx context.Context) (*conn, *rpc.Error) {
 	} else {
 		n := newNative(c.config)
 		cn = newConn(nc, s, c.config.maxQueue, n)
+		cn.pollFor(c.config.busyPoll)
 		n.open(cn)
 	}
 	if err := s.adopt(cn); err != nil {

@@ -20,18 +20,27 @@ type tryWriter struct {
 
 // newTryWriter returns nil if nc is not a plain socket.
 func newTryWriter(nc net.Conn) *tryWriter {
+	raw := plainSocket(nc)
+	if raw == nil {
+		return nil
+	}
+	t := &tryWriter{raw: raw}
+	t.f = t.attempt
+	return t
+}
+
+// plainSocket returns nc's socket; nil if nc is something on top of one, whose Read and Write do more than that.
+func plainSocket(nc net.Conn) syscall.RawConn {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
-	default: // something on top of a socket, whose Write does more than write
+	default:
 		return nil
 	}
 	raw, err := nc.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil
 	}
-	t := &tryWriter{raw: raw}
-	t.f = t.attempt
-	return t
+	return raw
 }
 
 // write writes a part of bufs, in their order, perhaps none. It does not block, keep bufs or allocate.
