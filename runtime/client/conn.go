@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/busypoll"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
@@ -62,7 +63,7 @@ type conn struct {
 	heard  time.Time // when bytes last came
 	alarm  time.Time // the read deadline, as far as it is known: it may be earlier
 	poll   *poller
-	window pollWindow
+	window busypoll.Window
 
 	// Owned by whoever writes: who has set writing, or the writer goroutine.
 	batch []segment
@@ -407,7 +408,7 @@ func (cn *conn) read(b []byte, p *patience) (int, error) {
 		}
 	}
 	var began time.Time
-	if p != nil && p.relieved == nil && cn.window.most > 0 {
+	if p != nil && p.relieved == nil && cn.window.Most > 0 {
 		began = time.Now()
 		if n, err := cn.readEarly(b, p, began); n > 0 || err != nil {
 			cn.heard = time.Now()
@@ -419,7 +420,7 @@ func (cn *conn) read(b []byte, p *patience) (int, error) {
 		if n > 0 {
 			cn.heard = time.Now()
 			if !began.IsZero() {
-				cn.window.waited(cn.heard.Sub(began))
+				cn.window.Waited(cn.heard.Sub(began))
 			}
 			return n, nil
 		}

@@ -4,7 +4,8 @@ package client
 
 import (
 	"net"
-	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/internal/busypoll"
 )
 
 // poller is not available: nobody polls.
@@ -12,4 +13,4 @@ type poller struct{}
 
 func newPoller(net.Conn) *poller { return nil }
 
-func (*poller) read([]byte, time.Time) (int, error) { panic("client: no poller on this system") }
+func (*poller) read([]byte, busypoll.Look) (int, error) { panic("client: no poller on this system") }

@@ -6,74 +6,20 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
 	"syscall"
 	"testing"
 	"time"
-)
 
-func TestPollWindow(t *testing.T) {
-	const us = time.Microsecond
-	for _, test := range []struct {
-		name string
-		most time.Duration
-		now  time.Duration
-		d    []time.Duration
-		want time.Duration
-	}{
-		{"opens", 200 * us, 0, []time.Duration{150 * us}, firstPoll},
-		{"doubles until it is wide enough", 200 * us, 0, []time.Duration{35 * us, 35 * us, 35 * us, 35 * us}, 40 * us},
-		{"stays", 200 * us, 80 * us, []time.Duration{1 * us, 80 * us, 2 * us}, 80 * us},
-		{"has a bound", 200 * us, 160 * us, []time.Duration{190 * us, 200 * us, 200 * us}, 200 * us},
-		{"one late reply halves it", 200 * us, 160 * us, []time.Duration{time.Second}, 80 * us},
-		{"late replies close it", 200 * us, 160 * us, []time.Duration{201 * us, 201 * us, 201 * us, 201 * us, 201 * us}, 0},
-		{"a slow server never opens it", 200 * us, 0, []time.Duration{201 * us, time.Hour, 300 * us}, 0},
-		{"a bound below the first step", 5 * us, 0, []time.Duration{3 * us, 4 * us}, 5 * us},
-	} {
-		w := pollWindow{most: test.most, now: test.now}
-		for _, d := range test.d {
-			w.waited(d)
-		}
-		if w.now != test.want {
-			t.Errorf("%s: %v, want %v", test.name, w.now, test.want)
-		}
-	}
-	r := rand.New(rand.NewPCG(5, 6))
-	for range 1000 {
-		w := pollWindow{most: time.Duration(r.IntN(int(MaxBusyPoll)))}
-		for range 100 {
-			w.waited(time.Duration(r.IntN(2 * int(MaxBusyPoll))))
-			if w.now < 0 || w.now > w.most {
-				t.Fatalf("%+v", w)
-			}
-		}
-	}
-}
+	"github.com/kuafu-rpc/kuafu/runtime/internal/busypoll"
+)
 
 // processors sets GOMAXPROCS for one test.
 func processors(t *testing.T, n int) {
 	before := runtime.GOMAXPROCS(n)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
-}
-
-func TestHalfOfTheProcessorsPoll(t *testing.T) {
-	for procs, want := range map[int]int{1: 0, 2: 1, 3: 1, 8: 4} {
-		processors(t, procs)
-		n := 0
-		for n < 100 && startPolling() {
-			n++
-		}
-		polling.Add(int32(-n))
-		if n != want {
-			t.Errorf("%d processors: %d poll, want %d", procs, n, want)
-		}
-	}
-	if n := polling.Load(); n != 0 {
-		t.Errorf("%d are still polling", n)
-	}
 }
 
 // sockets returns the two ends of a TCP connection.
@@ -97,7 +43,7 @@ func sockets(t *testing.T) (ours, theirs *net.TCPConn) {
 }
 
 func TestPoller(t *testing.T) {
-	soon := func() time.Time { return time.Now().Add(time.Minute) }
+	soon := func() busypoll.Look { return busypoll.For(time.Now(), time.Minute) }
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, p *poller, ours, theirs *net.TCPConn)
@@ -118,10 +64,10 @@ func TestPoller(t *testing.T) {
 		}},
 		{"nothing", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
 			b := make([]byte, 1)
-			if n, err := p.read(b, time.Now()); n != 0 || err != nil {
+			if n, err := p.read(b, busypoll.Look{}); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
-			if n := testing.AllocsPerRun(100, func() { p.read(b, time.Time{}) }); n > 0.5 {
+			if n := testing.AllocsPerRun(100, func() { p.read(b, busypoll.Look{}) }); n > 0.5 {
 				t.Errorf("%v allocations", n)
 			}
 		}},
@@ -174,10 +120,10 @@ func TestReadEarly(t *testing.T) {
 		ours, theirs := sockets(t)
 		cn := &conn{nc: ours}
 		cn.pollFor(-1)
-		if cn.window.most != DefaultBusyPoll {
-			t.Fatalf("a window of %v by default", cn.window.most)
+		if cn.window.Most != DefaultBusyPoll {
+			t.Fatalf("a window of %v by default", cn.window.Most)
 		}
-		cn.window.now = window
+		cn.window.Now = window
 		return cn, theirs
 	}
 	b := make([]byte, 10)
@@ -187,8 +133,8 @@ func TestReadEarly(t *testing.T) {
 	if n, err := cn.read(b, &patience{ctx: context.Background()}); string(b[:n]) != "abc" || err != nil {
 		t.Errorf("%q, %v", b[:n], err)
 	}
-	if cn.heard.IsZero() || polling.Load() != 0 {
-		t.Errorf("heard at %v, %d still polling", cn.heard, polling.Load())
+	if cn.heard.IsZero() {
+		t.Error("not heard")
 	}
 	theirs.SetLinger(0)
 	theirs.Close()
@@ -212,8 +158,10 @@ func TestReadEarly(t *testing.T) {
 		"another that looks": func() (int, error) {
 			cn, theirs := connect(time.Minute)
 			theirs.Write([]byte("abc"))
-			polling.Add(1)
-			defer polling.Add(-1)
+			if !busypoll.Start() {
+				t.Error("who looked before is looking still")
+			}
+			defer busypoll.Done()
 			return cn.readEarly(b, &patience{}, time.Now())
 		},
 	} {
@@ -233,7 +181,7 @@ func TestBusyPoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		cn := c.turn.Load().server.ready()
-		for deadline := time.Now().Add(30 * time.Second); most > 0 && cn.window.now == 0; {
+		for deadline := time.Now().Add(30 * time.Second); most > 0 && cn.window.Now == 0; {
 			if time.Now().After(deadline) {
 				t.Fatal("the window does not open")
 			}
@@ -242,14 +190,14 @@ func TestBusyPoll(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if cn.window.most != most || (cn.poll != nil) != (most > 0) {
+		if cn.window.Most != most || (cn.poll != nil) != (most > 0) {
 			t.Errorf("%v: %+v, %v", most, cn.window, cn.poll)
 		}
 		c.Close()
 	}
 	c, _ := newPipes(t).connect(WithBusyPoll(MaxBusyPoll))
 	defer c.Close()
-	if cn := c.turn.Load().server.ready(); cn.window.most != 0 || cn.poll != nil {
+	if cn := c.turn.Load().server.ready(); cn.window.Most != 0 || cn.poll != nil {
 		t.Errorf("over a pipe: %+v, %v", cn.window, cn.poll)
 	}
 }

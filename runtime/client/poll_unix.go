@@ -6,17 +6,18 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
+
+	"github.com/kuafu-rpc/kuafu/runtime/internal/busypoll"
 )
 
 // poller reads what a socket has, or is about to have, without sleeping. One goroutine at a time may use it.
 type poller struct {
-	raw   syscall.RawConn
-	b     []byte
-	until time.Time
-	n     int
-	err   error
-	f     func(fd uintptr) bool // attempts, made once
+	raw  syscall.RawConn
+	b    []byte
+	look busypoll.Look
+	n    int
+	err  error
+	f    func(fd uintptr) bool // attempts, made once
 }
 
 // newPoller returns nil if nc is not a plain socket.
@@ -30,10 +31,10 @@ func newPoller(nc net.Conn) *poller {
 	return p
 }
 
-// read returns 0 if nothing has come until then, or the stream has ended, or the socket is closed. Other errors, which a socket tells
+// read returns 0 if nothing comes while it looks, or the stream has ended, or the socket is closed. Other errors, which a socket tells
 // once, are an *os.SyscallError.
-func (p *poller) read(b []byte, until time.Time) (int, error) {
-	p.b, p.until, p.n, p.err = b, until, 0, nil
+func (p *poller) read(b []byte, look busypoll.Look) (int, error) {
+	p.b, p.look, p.n, p.err = b, look, 0, nil
 	err := p.raw.Read(p.f)
 	p.b = nil
 	if err != nil || p.err == syscall.EAGAIN || p.err == syscall.EINTR {
@@ -45,9 +46,8 @@ func (p *poller) read(b []byte, until time.Time) (int, error) {
 func (p *poller) attempts(fd uintptr) bool {
 	for {
 		p.n, p.err = syscall.Read(int(fd), p.b)
-		if p.err != syscall.EAGAIN && p.err != syscall.EINTR || !time.Now().Before(p.until) {
+		if p.err != syscall.EAGAIN && p.err != syscall.EINTR || !p.look.Again() {
 			return true // never wait for the socket to become readable
 		}
-		yield()
 	}
 }

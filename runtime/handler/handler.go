@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/busypoll"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
 
@@ -56,6 +57,9 @@ type worker struct {
 	// now is when the call in hand was taken, and later when it was done, if it is timed; zero after a call that was not.
 	now   time.Time
 	count uint // of calls taken
+
+	lone   int // how often in a row it was woken for one call, and nobody had another
+	window busypoll.Window
 
 	batch []*rpc.Call // to be run inline
 	begun int         // of them
@@ -350,6 +354,7 @@ func (h *Handler) wakeLocked() *worker {
 	h.started++
 	h.waking = true
 	w := &worker{wake: make(chan struct{}, 1), decoder: codec.NewDecoder(codec.Binary, nil)}
+	w.window.Most = max(0, h.opts.BusyPoll)
 	go h.work(w) // Close waits for it
 	return w
 }
@@ -374,10 +379,11 @@ func (h *Handler) work(w *worker) {
 		}
 	}()
 	for {
-		<-w.wake
+		w.wait()
 		w.now, w.usage = time.Time{}, Usage{}
 		h.mu.Lock()
 		h.waking = false
+		before := w.count
 		for h.takeLocked(w) {
 			next := h.wakeLocked()
 			h.mu.Unlock()
@@ -385,6 +391,11 @@ func (h *Handler) work(w *worker) {
 			h.run(w)
 			h.mu.Lock()
 			h.bookLocked(w)
+		}
+		if w.count == before+1 && h.busy == 0 {
+			w.lone++
+		} else {
+			w.lone = 0
 		}
 		w.item = item{} // an idle worker must not keep the last call alive, nor its bytes
 		w.decoder.Reset(codec.Binary, nil)

@@ -320,6 +320,9 @@ func TestOptionsAreChecked(t *testing.T) {
 	if _, err := New(nil, Options{Workers: -1}); err == nil {
 		t.Error("a negative number of workers passed")
 	}
+	if _, err := New(nil, Options{BusyPoll: MaxBusyPoll + 1}); err == nil {
+		t.Error("looking for too long passed")
+	}
 }
 
 // BenchmarkDispatch measures what this stage adds to a call, decoding of an i64 included: plain ones, ones with a deadline,

@@ -45,6 +45,11 @@ type Options struct {
 	// than 50 us; that is logged. Neither streams nor at-most-once methods are allowed. Default: none.
 	Inline []string
 
+	// BusyPoll is for how long, at most, a worker that runs calls which come one by one looks for the next before it sleeps, and keeps
+	// a processor busy that no other thread wants. It does while calls follow each other that closely lately, one worker for two
+	// processors. At most MaxBusyPoll, negative for never; default DefaultBusyPoll.
+	BusyPoll time.Duration
+
 	// AllocFactor is how many bytes decoding a call's arguments may allocate for each byte of them, 64 KiB apart; default
 	// codec.AllocFactor, at most codec.MaxAllocFactor.
 	AllocFactor int
@@ -102,6 +107,9 @@ func (o *Options) applyDefaultsAndValidate() error {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = defaultMaxStreams
 	}
+	if o.BusyPoll == 0 {
+		o.BusyPoll = DefaultBusyPoll
+	}
 	if o.AllocFactor == 0 {
 		o.AllocFactor = codec.AllocFactor
 	}
@@ -117,6 +125,8 @@ func (o *Options) applyDefaultsAndValidate() error {
 	switch {
 	case o.Workers < 0 || o.Queue < 0 || o.MaxDeferred < 0:
 		return fmt.Errorf("handler: %d workers, a queue of %d and %d deferred calls: none may be negative", o.Workers, o.Queue, o.MaxDeferred)
+	case o.BusyPoll > MaxBusyPoll:
+		return fmt.Errorf("handler: looking for calls for %v: up to %v are allowed", o.BusyPoll, MaxBusyPoll)
 	case o.AllocFactor < codec.AllocFactor || o.AllocFactor > codec.MaxAllocFactor:
 		return fmt.Errorf("handler: an allocation factor of %d: %d to %d are allowed", o.AllocFactor, codec.AllocFactor, codec.MaxAllocFactor)
 	case o.MaxStreams < 0:

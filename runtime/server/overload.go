@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/handler"
 )
@@ -21,6 +22,16 @@ func WithRetryCache(r handler.Retries) Option {
 // WithMaxDeferred bounds the calls that handlers have deferred and not answered; default 65,536. One more makes
 // rpc.Defer fail.
 func WithMaxDeferred(n int) Option { return optionFunc(func(o *options) { o.handler.MaxDeferred = n }) }
+
+// WithBusyPoll sets for how long, at most, a worker that runs calls which come one by one looks for the next before it sleeps; see
+// handler.Options.BusyPoll. 0 turns it off. Default handler.DefaultBusyPoll, 100 us; at most handler.MaxBusyPoll, 1 ms.
+func WithBusyPoll(most time.Duration) Option {
+	return optionFunc(func(o *options) {
+		if o.handler.BusyPoll = most; most == 0 {
+			o.handler.BusyPoll = -1
+		}
+	})
+}
 
 // WithInline names methods, like "Echo.echo", that are so short, and so certain not to wait for anything, that they may be run
 // on the event loop of their connection. That saves the way to a worker and back, and holds up the loop's other

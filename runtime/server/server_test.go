@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kuafu-rpc/kuafu/runtime/client"
+	"github.com/kuafu-rpc/kuafu/runtime/handler"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 	"github.com/kuafu-rpc/kuafu/runtime/server"
 	"github.com/kuafu-rpc/kuafu/runtime/server/internal/echotest"
@@ -146,6 +147,7 @@ func TestBadOptions(t *testing.T) {
 		"workers":       server.WithWorkers(-1),
 		"queue":         server.WithQueue(-1),
 		"loops":         server.WithLoops(-1),
+		"busy poll":     server.WithBusyPoll(handler.MaxBusyPoll + 1),
 		"calls":         server.WithMaxCalls(-1),
 		"frame":         server.WithMaxMessage(-1, 0),
 		"small frame":   server.WithMaxMessage(1000, 0),

@@ -1,6 +1,6 @@
-//go:build unix && !linux
+//go:build !linux
 
-package client
+package busypoll
 
 // yield is for systems whose threads cannot ask for it.
 func yield() {}
