@@ -19,13 +19,12 @@ func sameHost(remote net.Addr) bool { return remote.Network() == "unix" || pacin
 
 // pollFor lets callers look for replies for up to most, by default if negative. It is called before anybody reads.
 func (cn *conn) pollFor(most time.Duration) {
-	if most < 0 && sameHost(cn.nc.RemoteAddr()) {
+	poll := newPoller(cn.nc)
+	if most < 0 && poll != nil && sameHost(cn.nc.RemoteAddr()) {
 		most = DefaultBusyPoll
 	}
-	if most > 0 {
-		if cn.poll = newPoller(cn.nc); cn.poll != nil {
-			cn.window.Most = most
-		}
+	if most > 0 && poll != nil {
+		cn.poll, cn.window.Most = poll, most
 	}
 }
 

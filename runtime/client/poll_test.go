@@ -195,9 +195,18 @@ func TestBusyPoll(t *testing.T) {
 		}
 		c.Close()
 	}
+	nowhere := &conn{nc: addressless{}}
+	if nowhere.pollFor(-1); nowhere.poll != nil {
+		t.Error("a connection without an address is polled")
+	}
 	c, _ := newPipes(t).connect(WithBusyPoll(MaxBusyPoll))
 	defer c.Close()
 	if cn := c.turn.Load().server.ready(); cn.window.Most != 0 || cn.poll != nil {
 		t.Errorf("over a pipe: %+v, %v", cn.window, cn.poll)
 	}
 }
+
+// addressless is a connection of a dialer that knows no addresses.
+type addressless struct{ net.Conn }
+
+func (addressless) RemoteAddr() net.Addr { return nil }
