@@ -58,7 +58,7 @@ type worker struct {
 	now   time.Time
 	count uint // of calls taken
 
-	lone   int // how often in a row it was woken for one call, and nobody had another
+	lone   int // how often in a row it was woken for one call, while there was no other, nor a stream
 	window busypoll.Window
 
 	batch []*rpc.Call // to be run inline
@@ -392,7 +392,7 @@ func (h *Handler) work(w *worker) {
 			h.mu.Lock()
 			h.bookLocked(w)
 		}
-		if w.count == before+1 && h.busy == 0 {
+		if w.count == before+1 && h.busy == 0 && h.streams == 0 {
 			w.lone++
 		} else {
 			w.lone = 0

@@ -13,7 +13,8 @@ const (
 )
 
 // loneliness is how many calls in a row a worker must have been woken for, each the only one that there was, before it looks
-// for the next. Where several are in flight workers are busy anyway, and who looked would take a processor from them.
+// for the next. Where several are in flight workers are busy anyway, and who looked would take a processor from them; where streams
+// run, from those.
 const loneliness = 16
 
 // wait returns when w has been woken. Waking a goroutine that sleeps makes Go's scheduler wake a thread as well, in case there

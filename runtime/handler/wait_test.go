@@ -112,6 +112,19 @@ func TestLoneCalls(t *testing.T) {
 		for range loneliness {
 			send(0)
 		}
+		h.mu.Lock()
+		h.streams++ // as if one ran, which may need the processor
+		h.mu.Unlock()
+		send(0)
+		if w := h.idle[0]; w.lone != 0 {
+			t.Errorf("lone %d beside a stream", w.lone)
+		}
+		h.mu.Lock()
+		h.streams--
+		h.mu.Unlock()
+		for range loneliness {
+			send(0)
+		}
 		h.Dispatch([]*rpc.Call{call(1001, 0, got), call(1002, 0, got)})
 		synctest.Wait()
 		if w := h.idle[0]; w.lone != 0 {
