@@ -66,6 +66,9 @@ func (e *emitter) serverStream(m *method) {
 	e.P()
 	if m.in != nil {
 		e.recvMethod(m, name, m.in, roleIn)
+		if m.in.Kind == schema.KindStruct {
+			e.recvIntoMethod(name, m.in)
+		}
 	}
 	if m.out != nil {
 		e.sendMethod(m, name, m.out, roleOut)
@@ -111,6 +114,11 @@ func (e *emitter) openMethod(client string, m *method) {
 		e.P("// Recv waits for the next message, as long as ctx allows. It returns io.EOF after the last one: then Finish says how")
 		e.P("// the call has ended.")
 		e.recvMethod(m, "*"+name, m.out, roleOut)
+		if m.out.Kind == schema.KindStruct {
+			e.P("// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this")
+			e.P("// stream has decoded: their memory is used again. See rpc.Stream.")
+			e.recvIntoMethod("*"+name, m.out)
+		}
 	}
 	e.finishMethod(m, name)
 	e.P("// Cancel gives the stream up. After the end of the stream it does nothing. It may be called at any time.")
@@ -181,6 +189,14 @@ func (e *emitter) recvMethod(m *method, receiver string, t *schema.Type, elem ro
 		e.P("}")
 		e.P("return m.value, nil")
 	}
+	e.P("}")
+	e.P()
+}
+
+// recvIntoMethod prints the RecvInto of a stream type for structs.
+func (e *emitter) recvIntoMethod(receiver string, t *schema.Type) {
+	e.P("func (s ", receiver, ") RecvInto(ctx ", e.use("context"), ".Context, m ", e.argType(t), ") error {")
+	e.P("return s.stream.RecvInto(ctx, m)")
 	e.P("}")
 	e.P()
 }

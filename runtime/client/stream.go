@@ -42,6 +42,9 @@ type clientStream struct {
 	linked bool   // pieces of it are in the queue without having been copied
 	lends  bool   // the message is the application's, see sendNow
 
+	// The receiver's.
+	lent []byte // what the last RecvInto has decoded from
+
 	finished sync.Once
 	outcome  error // of Finish
 }

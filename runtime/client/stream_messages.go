@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kuafu-rpc/kuafu/runtime/codec"
+	"github.com/kuafu-rpc/kuafu/runtime/internal/buffer"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/stream"
 	"github.com/kuafu-rpc/kuafu/runtime/rpc"
 )
@@ -176,7 +177,23 @@ func (s *clientStream) Recv(ctx context.Context, m codec.Decodable) error {
 	if err != nil {
 		return err
 	}
-	if err := s.dialect.DecodeMessage(s.dialect.Encoding, b, m); err != nil {
+	return s.decode(b, false, m)
+}
+
+// RecvInto implements rpc.Stream.
+func (s *clientStream) RecvInto(ctx context.Context, m codec.Decodable) error {
+	buffer.Put(s.lent)
+	s.lent = nil
+	b, err := s.RecvBytes(ctx)
+	if err != nil {
+		return err
+	}
+	s.lent = b
+	return s.decode(b, true, m)
+}
+
+func (s *clientStream) decode(b []byte, lent bool, m codec.Decodable) error {
+	if err := s.dialect.DecodeMessage(s.dialect.Encoding, b, lent, m); err != nil {
 		return s.explain(err)
 	}
 	return nil

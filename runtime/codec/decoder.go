@@ -20,6 +20,7 @@ type Decoder struct {
 	// as strings occur, or b itself if the message is shared.
 	chunk   []byte
 	chunkAt int
+	lent    bool // the message is shared for a while only: strings are copied
 
 	budget int64 // bytes that may still be allocated for this message
 	spare  []any // what New returns after an error
@@ -56,6 +57,13 @@ func (d *Decoder) Reset(enc Encoding, b []byte) {
 func (d *Decoder) ResetShared(enc Encoding, b []byte) {
 	d.Reset(enc, b)
 	d.chunk = b
+}
+
+// ResetLent is Reset for a message whose memory is used again: binaries are parts of b, and change when b does. Strings are
+// copied, each by itself, for a string that changes is none.
+func (d *Decoder) ResetLent(enc Encoding, b []byte) {
+	d.ResetShared(enc, b)
+	d.lent = true
 }
 
 // SetAllocFactor replaces AllocFactor for the message being read; it comes before everything that reads. 0 stands for

@@ -30,13 +30,13 @@ func allocated(limit int64, f func()) int64 {
 	return least
 }
 
-// checkMemory decodes b as an Everything, in both ways, and fails if that takes more memory than it may. It returns the
+// checkMemory decodes b as an Everything, in all three ways, and fails if that takes more memory than it may. It returns the
 // error of the decoding.
 func checkMemory(t *testing.T, enc codec.Encoding, b []byte) error {
 	t.Helper()
 	var d codec.Decoder
 	limit := int64(codec.AllocFactor*len(b) + codec.AllocBase)
-	for _, reset := range []func(codec.Encoding, []byte){d.Reset, d.ResetShared} {
+	for _, reset := range []func(codec.Encoding, []byte){d.Reset, d.ResetShared, d.ResetLent} {
 		if got := allocated(limit, func() {
 			reset(enc, b)
 			new(Everything).DecodeThrift(&d)

@@ -17,11 +17,22 @@ const largeString = 8 << 10
 // String reads a string. Thrift wants UTF-8; that is not checked.
 func (d *Decoder) String() string {
 	b := d.bytes()
+	if d.lent {
+		return d.ownString(b)
+	}
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
-// Binary reads bytes. They belong to the caller, unless the Decoder is shared: then they are part of the message and
-// must not be written. The result is never nil, and its capacity is its length.
+// ownString returns b as a string that does not change when b does.
+func (d *Decoder) ownString(b []byte) string {
+	if !d.charge(allocSize(int64(len(b)))) {
+		return ""
+	}
+	return string(b)
+}
+
+// Binary reads bytes. They belong to the caller, unless the Decoder is shared or lent: then they are part of the message, and
+// must not be written if it is shared. The result is never nil, and its capacity is its length.
 func (d *Decoder) Binary() []byte {
 	if b := d.bytes(); b != nil {
 		return b

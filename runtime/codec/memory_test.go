@@ -51,9 +51,14 @@ func TestOwnership(t *testing.T) {
 		copied := d.String()
 		d.ResetShared(enc, b)
 		shared := d.String()
+		d.ResetLent(enc, b)
+		kept, lent := d.String(), d.Binary()
 		copy(b, bytes.Repeat([]byte("#"), len(b)))
 		if before != "before" || after != "after" || copied != "before" {
 			t.Errorf("%s: copied strings became %q, %q and %q", enc, before, after, copied)
+		}
+		if kept != "before" || string(lent) != "#####" {
+			t.Errorf("%s: of a lent message, the string became %q, the bytes %q", enc, kept, lent)
 		}
 		if shared != "######" {
 			t.Errorf("%s: shared string is %q, not a part of the input", enc, shared)

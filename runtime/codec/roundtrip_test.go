@@ -32,20 +32,18 @@ func checkRoundTrip(t *testing.T, enc codec.Encoding, seed uint64) {
 	if want := reference(nil, enc, v); !found || !bytes.Equal(b, want) {
 		t.Fatalf("seed %d, %s: wrote\n%x, want\n%x", seed, enc, b, want)
 	}
-	for _, shared := range []bool{false, true} {
-		var d codec.Decoder
-		if d.Reset(enc, b); shared {
-			d.ResetShared(enc, b)
-		}
+	var d codec.Decoder
+	for how, reset := range map[string]func(codec.Encoding, []byte){"copied": d.Reset, "shared": d.ResetShared, "lent": d.ResetLent} {
+		reset(enc, b)
 		got := read(&d, v)
 		if d.Err() != nil || d.Remaining() != 0 {
-			t.Fatalf("seed %d, %s: error %v, %d bytes remain", seed, enc, d.Err(), d.Remaining())
+			t.Fatalf("seed %d, %s, %s: error %v, %d bytes remain", seed, enc, how, d.Err(), d.Remaining())
 		}
 		if diff := cmp.Diff(v, got, sameValues); diff != "" {
-			t.Fatalf("seed %d, %s, shared %t: %s", seed, enc, shared, diff)
+			t.Fatalf("seed %d, %s, %s: %s", seed, enc, how, diff)
 		}
 	}
-	d := codec.NewDecoder(enc, append(b, 0xff))
+	d.Reset(enc, append(b, 0xff))
 	if d.Skip(v.typ); d.Err() != nil || d.Remaining() != 1 {
 		t.Fatalf("seed %d, %s: skip: error %v, %d bytes remain, want 1", seed, enc, d.Err(), d.Remaining())
 	}

@@ -25,6 +25,9 @@ type serverStream struct {
 	// The sender's.
 	sent int // size of the last message
 
+	// The receiver's.
+	lent []byte // what the last RecvInto has decoded from
+
 	// Guarded by streams.mu.
 	core     *stream.Stream
 	linked   int  // pieces of what the sender has lent that are being written
@@ -186,7 +189,19 @@ func (x *serverStream) Recv(ctx context.Context, m codec.Decodable) error {
 	if err != nil {
 		return err
 	}
-	return x.dialect.DecodeMessage(x.call.Encoding, b, m)
+	return x.dialect.DecodeMessage(x.call.Encoding, b, false, m)
+}
+
+// RecvInto implements rpc.Stream.
+func (x *serverStream) RecvInto(ctx context.Context, m codec.Decodable) error {
+	buffer.Put(x.lent)
+	x.lent = nil
+	b, err := x.RecvBytes(ctx)
+	if err != nil {
+		return err
+	}
+	x.lent = b
+	return x.dialect.DecodeMessage(x.call.Encoding, b, true, m)
 }
 
 // RecvBytes implements rpc.Stream.

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 
@@ -78,5 +79,29 @@ func TestStreamModeString(t *testing.T) {
 		if got := mode.String(); got != want {
 			t.Errorf("%d is %q, want %q", mode, got, want)
 		}
+	}
+}
+
+// handful is a stream of a test's own.
+type handful []*int
+
+func (l *handful) Recv(context.Context) (*int, error) {
+	if len(*l) == 0 {
+		return nil, io.EOF
+	}
+	first := (*l)[0]
+	*l = (*l)[1:]
+	return first, nil
+}
+
+// TestRecvIntoElsewhere: a stream that can only receive serves RecvInto, too.
+func TestRecvIntoElsewhere(t *testing.T) {
+	var got int
+	s := &handful{new(7)}
+	if err := rpc.RecvInto(t.Context(), s, &got); err != nil || got != 7 {
+		t.Errorf("received %d: %v", got, err)
+	}
+	if err := rpc.RecvInto(t.Context(), s, &got); err != io.EOF || got != 7 {
+		t.Errorf("after the last message: %d, %v", got, err)
 	}
 }

@@ -81,6 +81,26 @@ func (s *streamer) Items(ctx context.Context, n int64, how string, out rpc.SendS
 	return nil
 }
 
+// Mirror receives into one item, and keeps of it what may be kept.
+func (s *streamer) Mirror(ctx context.Context, in rpc.RecvStream[*streamtest.Item], out rpc.SendStream[*streamtest.Item]) error {
+	var labels []string
+	for item := new(streamtest.Item); ; {
+		switch err := rpc.RecvInto(ctx, in, item); {
+		case err == io.EOF:
+			return checkLabels(labels)
+		case rpc.CodeOf(err) == rpc.InvalidArgument:
+			item = &streamtest.Item{Label: "not an item"}
+		case err != nil:
+			return err
+		default:
+			labels = append(labels, item.Label)
+		}
+		if err := out.Send(ctx, item); err != nil {
+			return err
+		}
+	}
+}
+
 func (s *streamer) Hold(ctx context.Context, name string, in rpc.RecvStream[[]byte]) error {
 	s.held <- name
 	<-ctx.Done()

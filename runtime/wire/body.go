@@ -37,10 +37,15 @@ func encodeBody(dst []byte, splices *codec.Splices, enc codec.Encoding, v codec.
 	return out, nil
 }
 
-// decodeBody fills v from body, which it has to use up. Strings of v alias body.
-func (d *Dialect) decodeBody(enc codec.Encoding, body []byte, v codec.Decodable) error {
+// decodeBody fills v from body, which it has to use up. Strings and binaries of v alias body; only binaries if
+// it is lent.
+func (d *Dialect) decodeBody(enc codec.Encoding, body []byte, lent bool, v codec.Decodable) error {
 	r := decoders.Get().(*codec.Decoder)
-	r.ResetShared(enc, body)
+	if lent {
+		r.ResetLent(enc, body)
+	} else {
+		r.ResetShared(enc, body)
+	}
 	r.SetAllocFactor(d.AllocFactor)
 	v.DecodeThrift(r)
 	err, rest := r.Err(), r.Remaining()

@@ -277,7 +277,7 @@ func (d *Dialect) decodeReply(h FrameHeader, payload []byte, result codec.Decoda
 		err.Message, err.Execution = "reply: "+err.Message, rpc.Executed
 		return err
 	}
-	if err := d.decodeBody(rh.Encoding, body, result); err != nil {
+	if err := d.decodeBody(rh.Encoding, body, false, result); err != nil {
 		return &rpc.Error{Code: rpc.Internal, Message: "reply: " + err.Error(), Execution: rpc.Executed, Cause: err}
 	}
 	return nil

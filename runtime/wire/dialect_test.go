@@ -118,7 +118,7 @@ func TestCallAndReply(t *testing.T) {
 				}
 			}
 			var got echoed
-			if err := new(Dialect).decodeBody(c.Encoding, c.Body, &got); err != nil {
+			if err := new(Dialect).decodeBody(c.Encoding, c.Body, false, &got); err != nil {
 				t.Fatal(err)
 			}
 			if got.Text != args.Text || got.Number != 7 || c.ID != 9 || c.Name != "Echo.echo" || c.Encoding != enc {
@@ -442,7 +442,7 @@ func TestPoolsForget(t *testing.T) {
 	if e.Bytes() != nil || e.Err() != nil {
 		t.Errorf("an encoder with %d bytes and %v", len(e.Bytes()), e.Err())
 	}
-	if err := new(Dialect).decodeBody(codec.Binary, []byte{0, 0, 0}, new(echoed)); err == nil {
+	if err := new(Dialect).decodeBody(codec.Binary, []byte{0, 0, 0}, false, new(echoed)); err == nil {
 		t.Fatal("no error")
 	}
 	d := decoders.Get().(*codec.Decoder)

@@ -98,13 +98,13 @@ func (d *Dialect) AppendMessage(dst []byte, enc codec.Encoding, m codec.Encodabl
 	return out, nil
 }
 
-// DecodeMessage fills m from a whole message, whose strings may alias b: nobody may write to that again. The error is an
-// *rpc.Error.
-func (d *Dialect) DecodeMessage(enc codec.Encoding, b []byte, m codec.Decodable) error {
+// DecodeMessage fills m from a whole message, whose strings may alias b: nobody may write to that again. If b is lent, only
+// binaries of m may alias it, and whoever writes to b has said so. The error is an *rpc.Error.
+func (d *Dialect) DecodeMessage(enc codec.Encoding, b []byte, lent bool, m codec.Decodable) error {
 	if limit := d.maxMessage(); len(b) > limit {
 		return rpc.Errorf(rpc.ResourceExhausted, "message: %d bytes, at most %d allowed", len(b), limit)
 	}
-	if err := d.decodeBody(enc, b, m); err != nil {
+	if err := d.decodeBody(enc, b, lent, m); err != nil {
 		return &rpc.Error{Code: rpc.InvalidArgument, Message: "message: " + err.Error(), Cause: err}
 	}
 	return nil

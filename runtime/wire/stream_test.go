@@ -105,12 +105,12 @@ func TestMessage(t *testing.T) {
 		}
 		b = b[len("before"):]
 		var got echoed
-		if err := d.DecodeMessage(enc, b, &got); err != nil || got.Text != "hi" {
+		if err := d.DecodeMessage(enc, b, false, &got); err != nil || got.Text != "hi" {
 			t.Errorf("%v: %+v, %v", enc, got, err)
 		}
 		for _, bad := range [][]byte{b[:len(b)-1], append(b, 0), make([]byte, 101)} {
 			var e *rpc.Error
-			if err := d.DecodeMessage(enc, bad, new(echoed)); !errors.As(err, &e) || !strings.HasPrefix(e.Message, "message: ") {
+			if err := d.DecodeMessage(enc, bad, false, new(echoed)); !errors.As(err, &e) || !strings.HasPrefix(e.Message, "message: ") {
 				t.Errorf("%v: %d bytes: %v", enc, len(bad), err)
 			}
 		}

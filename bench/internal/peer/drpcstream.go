@@ -17,11 +17,19 @@ func (drpcEcho) Down(r *pb.DownReq, out pb.DRPCEcho_DownStream) error {
 }
 
 func (drpcEcho) Up(in pb.DRPCEcho_UpStream) error {
-	n, err := countPieces(func() ([]byte, error) { return protoData(in.Recv()) })
+	n, err := countPieces(drpcInto(in))
 	if err != nil {
 		return err
 	}
 	return in.SendAndClose(&pb.UpRes{Total: n})
+}
+
+// drpcInto receives into one and the same message, whose memory vtproto uses again. The generated interfaces lack RecvMsg, their
+// implementations have it.
+func drpcInto(s any) func() ([]byte, error) {
+	into := s.(interface{ RecvMsg(*pb.Chunk) error })
+	var m pb.Chunk
+	return func() ([]byte, error) { return protoData(&m, into.RecvMsg(&m)) }
 }
 
 // drpcConnect opens a connection, which carries one stream or call at a time.
@@ -43,7 +51,7 @@ func (c drpcStreams) down(ctx context.Context, n, size int, received *atomic.Int
 		return err
 	}
 	defer s.Close()
-	return checkPieces(n, size, received, func() ([]byte, error) { return protoData(s.Recv()) })
+	return checkPieces(n, size, received, drpcInto(s))
 }
 
 func (c drpcStreams) up(ctx context.Context, messages iter.Seq[[]byte]) error {

@@ -27,7 +27,8 @@ func (kuafuBulk) DownChunks(ctx context.Context, messages, size int64, out rpc.S
 }
 
 func (kuafuBulk) UpChunks(ctx context.Context, messages rpc.RecvStream[*bulk.Chunk]) (int64, error) {
-	return countPieces(func() ([]byte, error) { return chunkData(messages.Recv(ctx)) })
+	var m bulk.Chunk
+	return countPieces(func() ([]byte, error) { return chunkData(&m, rpc.RecvInto(ctx, messages, &m)) })
 }
 
 func (kuafuBulk) Chat(ctx context.Context, messages rpc.RecvStream[*bulk.Chunk], out rpc.SendStream[*bulk.Chunk]) error {
@@ -116,7 +117,8 @@ func (c kuafuStreams) downChunks(ctx context.Context, n, size int, received *ato
 		return err
 	}
 	defer s.Cancel()
-	if err := checkPieces(n, size, received, func() ([]byte, error) { return chunkData(s.Recv(ctx)) }); err != nil {
+	var m bulk.Chunk
+	if err := checkPieces(n, size, received, func() ([]byte, error) { return chunkData(&m, s.RecvInto(ctx, &m)) }); err != nil {
 		return err
 	}
 	return s.Finish(ctx)

@@ -79,6 +79,8 @@ func (s *loopStream) Recv(ctx context.Context, m codec.Decodable) error {
 	return tryDecode(s.enc, b, m)
 }
 
+func (s *loopStream) RecvInto(ctx context.Context, m codec.Decodable) error { return s.Recv(ctx, m) }
+
 func (s *loopStream) RecvBytes(context.Context) ([]byte, error) {
 	b, ok := <-s.in
 	if !ok {
@@ -138,12 +140,16 @@ func gather[T any](ctx context.Context, in rpc.RecvStream[T]) (all []T, err erro
 }
 
 func (streamer) Upload(ctx context.Context, name string, items rpc.RecvStream[*kitchen.Later]) (*kitchen.Later, error) {
-	all, err := gather(ctx, items)
 	sum := int32(len(name))
-	for _, v := range all {
+	for {
+		var v kitchen.Later
+		if err := rpc.RecvInto(ctx, items, &v); err == io.EOF {
+			return &kitchen.Later{X: sum}, nil
+		} else if err != nil {
+			return nil, err
+		}
 		sum += v.X
 	}
-	return &kitchen.Later{X: sum}, err
 }
 
 func (streamer) Chat(ctx context.Context, lines rpc.RecvStream[string], out rpc.SendStream[string]) error {
@@ -244,6 +250,17 @@ func testStreams(t *testing.T, c *streams.MoreStreamsClient) {
 	var refused *streams.Refused
 	if err := down.Finish(ctx); !errors.As(err, &refused) || refused.Reason != "enough" {
 		t.Errorf("download ended with %v", err)
+	}
+
+	down, err = c.Download(ctx, &streams.Request{Count: 1, Prefix: "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := kitchen.Later{X: 7}
+	err = down.RecvInto(ctx, &item)
+	check("download into", kitchen.Later{X: 1}, item, err)
+	if err := down.RecvInto(ctx, &item); err != io.EOF {
+		t.Errorf("after the last item: %v", err)
 	}
 
 	up, err := c.Upload(ctx, "all:")

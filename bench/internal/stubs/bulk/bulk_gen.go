@@ -235,6 +235,12 @@ func (s *BulkDownChunksStream) Recv(ctx context.Context) (*Chunk, error) {
 	return m, nil
 }
 
+// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this
+// stream has decoded: their memory is used again. See rpc.Stream.
+func (s *BulkDownChunksStream) RecvInto(ctx context.Context, m *Chunk) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
 // Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
 func (s *BulkDownChunksStream) Finish(ctx context.Context) error {
 	return s.stream.Finish(ctx, new(bulkDownChunksReply))
@@ -315,6 +321,12 @@ func (s *BulkChatStream) Recv(ctx context.Context) (*Chunk, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this
+// stream has decoded: their memory is used again. See rpc.Stream.
+func (s *BulkChatStream) RecvInto(ctx context.Context, m *Chunk) error {
+	return s.stream.RecvInto(ctx, m)
 }
 
 // Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
@@ -622,6 +634,10 @@ func (s bulkUpChunksServerStream) Recv(ctx context.Context) (*Chunk, error) {
 	return m, nil
 }
 
+func (s bulkUpChunksServerStream) RecvInto(ctx context.Context, m *Chunk) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
 // bulkChatArgs are the arguments of Chat as a client writes them.
 type bulkChatArgs struct{}
 
@@ -677,6 +693,10 @@ func (s bulkChatServerStream) Recv(ctx context.Context) (*Chunk, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+func (s bulkChatServerStream) RecvInto(ctx context.Context, m *Chunk) error {
+	return s.stream.RecvInto(ctx, m)
 }
 
 func (s bulkChatServerStream) Send(ctx context.Context, m *Chunk) error {

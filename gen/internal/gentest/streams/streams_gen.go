@@ -319,6 +319,12 @@ func (s *StreamsDownloadStream) Recv(ctx context.Context) (*kitchen.Later, error
 	return m, nil
 }
 
+// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this
+// stream has decoded: their memory is used again. See rpc.Stream.
+func (s *StreamsDownloadStream) RecvInto(ctx context.Context, m *kitchen.Later) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
 // Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
 func (s *StreamsDownloadStream) Finish(ctx context.Context) error {
 	r := new(streamsDownloadReply)
@@ -897,6 +903,10 @@ func (s streamsUploadServerStream) Recv(ctx context.Context) (*kitchen.Later, er
 		return nil, err
 	}
 	return m, nil
+}
+
+func (s streamsUploadServerStream) RecvInto(ctx context.Context, m *kitchen.Later) error {
+	return s.stream.RecvInto(ctx, m)
 }
 
 // streamsChatArgs are the arguments of Chat as a client writes them.
@@ -1624,6 +1634,10 @@ func (s streamsIDsServerStream) Recv(ctx context.Context) (*kitchen.Shape, error
 	return m, nil
 }
 
+func (s streamsIDsServerStream) RecvInto(ctx context.Context, m *kitchen.Shape) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
 func (s streamsIDsServerStream) Send(ctx context.Context, m [16]byte) error {
 	return s.stream.Send(ctx, &streamsIDsOut{m})
 }
@@ -1965,6 +1979,12 @@ func (s *MoreStreamsDownloadStream) Recv(ctx context.Context) (*kitchen.Later, e
 		return nil, err
 	}
 	return m, nil
+}
+
+// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this
+// stream has decoded: their memory is used again. See rpc.Stream.
+func (s *MoreStreamsDownloadStream) RecvInto(ctx context.Context, m *kitchen.Later) error {
+	return s.stream.RecvInto(ctx, m)
 }
 
 // Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
@@ -2583,6 +2603,10 @@ func (s moreStreamsUploadServerStream) Recv(ctx context.Context) (*kitchen.Later
 		return nil, err
 	}
 	return m, nil
+}
+
+func (s moreStreamsUploadServerStream) RecvInto(ctx context.Context, m *kitchen.Later) error {
+	return s.stream.RecvInto(ctx, m)
 }
 
 // moreStreamsChatArgs are the arguments of Chat as a client writes them.
@@ -3308,6 +3332,10 @@ func (s moreStreamsIDsServerStream) Recv(ctx context.Context) (*kitchen.Shape, e
 		return nil, err
 	}
 	return m, nil
+}
+
+func (s moreStreamsIDsServerStream) RecvInto(ctx context.Context, m *kitchen.Shape) error {
+	return s.stream.RecvInto(ctx, m)
 }
 
 func (s moreStreamsIDsServerStream) Send(ctx context.Context, m [16]byte) error {

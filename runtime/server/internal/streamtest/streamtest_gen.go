@@ -56,8 +56,9 @@ func (m Refused) String() string {
 func (m *Refused) Error() string { return m.String() }
 
 type Item struct {
-	N    int64
-	Data []byte
+	N     int64
+	Data  []byte
+	Label string
 }
 
 // EncodeThrift implements codec.Encodable.
@@ -65,6 +66,7 @@ func (m *Item) EncodeThrift(e *codec.Encoder) {
 	outer := e.BeginStruct()
 	e.I64Field(1, m.N)
 	e.BinaryField(2, m.Data)
+	e.StringField(3, m.Label)
 	e.EndStruct(outer)
 }
 
@@ -78,6 +80,8 @@ func (m *Item) DecodeThrift(d *codec.Decoder) {
 			m.N = d.I64()
 		case 2<<8 | uint32(codec.String):
 			m.Data = d.Binary()
+		case 3<<8 | uint32(codec.String):
+			m.Label = d.String()
 		default:
 			d.Skip(f.Type)
 		}
@@ -90,6 +94,7 @@ func (m Item) String() string {
 	b := []byte("Item{")
 	b = fmt.Appendf(b, "n: %v, ", m.N)
 	b = fmt.Appendf(b, "data: %.32x (%d bytes), ", m.Data, len(m.Data))
+	b = fmt.Appendf(b, "label: %q, ", m.Label)
 	return strings.TrimSuffix(string(b), ", ") + "}"
 }
 
@@ -102,6 +107,8 @@ type Streams interface {
 	Chat(ctx context.Context, lines rpc.RecvStream[string], out rpc.SendStream[string]) error
 	// Sends items from 0 to n - 1 and ends as how says.
 	Items(ctx context.Context, n int64, how string, out rpc.SendStream[*Item]) error
+	// Sends every item back.
+	Mirror(ctx context.Context, items rpc.RecvStream[*Item], out rpc.SendStream[*Item]) error
 	// Receives nothing, until its context ends.
 	Hold(ctx context.Context, name string, pieces rpc.RecvStream[[]byte]) error
 	// Returns the sum of what came within 300 ms.
@@ -133,6 +140,12 @@ var (
 		Name:     "items",
 		FullName: "Streams.items",
 		Stream:   rpc.StreamResult,
+	}
+	streamsMirrorMethod = rpc.Method{
+		Service:  "Streams",
+		Name:     "mirror",
+		FullName: "Streams.mirror",
+		Stream:   rpc.StreamBoth,
 	}
 	streamsHoldMethod = rpc.Method{
 		Service:  "Streams",
@@ -189,6 +202,13 @@ func NewStreamsService(impl Streams) *rpc.Service {
 				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
 					p := args.(*streamsItemsParams)
 					return streamsItemsOutcome(impl.Items(ctx, p.n, p.how, streamsItemsServerStream{s}))
+				},
+			},
+			{
+				Method:  &streamsMirrorMethod,
+				NewArgs: func() codec.Decodable { return new(streamsMirrorParams) },
+				Open: func(ctx context.Context, args codec.Decodable, s rpc.Stream) (codec.Encodable, error) {
+					return streamsMirrorOutcome(impl.Mirror(ctx, streamsMirrorServerStream{s}, streamsMirrorServerStream{s}))
 				},
 			},
 			{
@@ -361,6 +381,12 @@ func (s *StreamsItemsStream) Recv(ctx context.Context) (*Item, error) {
 	return m, nil
 }
 
+// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this
+// stream has decoded: their memory is used again. See rpc.Stream.
+func (s *StreamsItemsStream) RecvInto(ctx context.Context, m *Item) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
 // Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
 func (s *StreamsItemsStream) Finish(ctx context.Context) error {
 	r := new(streamsItemsReply)
@@ -372,6 +398,56 @@ func (s *StreamsItemsStream) Finish(ctx context.Context) error {
 
 // Cancel gives the stream up. After the end of the stream it does nothing. It may be called at any time.
 func (s *StreamsItemsStream) Cancel() { s.stream.Cancel() }
+
+// Sends every item back.
+//
+// The stream must be ended, by Finish, by Cancel or by the end of ctx, which governs all of it.
+func (c *StreamsClient) Mirror(ctx context.Context) (*StreamsMirrorStream, error) {
+	s, err := rpc.OpenStream(ctx, c.caller, &streamsMirrorMethod, &streamsMirrorArgs{})
+	if err != nil {
+		return nil, err
+	}
+	return &StreamsMirrorStream{s}, nil
+}
+
+// StreamsMirrorStream is the client's side of a call of Mirror. One goroutine at a time may send, and one receive.
+type StreamsMirrorStream struct{ stream rpc.ClientStream }
+
+// Send sends a message. It waits, as long as ctx allows, while the server does not keep up; m may be changed when it
+// returns. It returns io.EOF if the server has replied already: then Finish says what.
+func (s *StreamsMirrorStream) Send(ctx context.Context, m *Item) error {
+	if m == nil {
+		return rpc.NewError(rpc.InvalidArgument, "Streams.mirror: a message is nil")
+	}
+	return s.stream.Send(ctx, m)
+}
+
+// CloseSend tells the server that no more messages follow.
+func (s *StreamsMirrorStream) CloseSend(ctx context.Context) error { return s.stream.CloseSend(ctx) }
+
+// Recv waits for the next message, as long as ctx allows. It returns io.EOF after the last one: then Finish says how
+// the call has ended.
+func (s *StreamsMirrorStream) Recv(ctx context.Context) (*Item, error) {
+	m := new(Item)
+	if err := s.stream.Recv(ctx, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// RecvInto is Recv into m, all of which it replaces. It ends the use of each []byte that an earlier RecvInto of this
+// stream has decoded: their memory is used again. See rpc.Stream.
+func (s *StreamsMirrorStream) RecvInto(ctx context.Context, m *Item) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
+// Finish ends the stream in good order, drops what has not been received, and returns whether the call has succeeded.
+func (s *StreamsMirrorStream) Finish(ctx context.Context) error {
+	return s.stream.Finish(ctx, new(streamsMirrorReply))
+}
+
+// Cancel gives the stream up. After the end of the stream it does nothing. It may be called at any time.
+func (s *StreamsMirrorStream) Cancel() { s.stream.Cancel() }
 
 // Receives nothing, until its context ends.
 //
@@ -840,6 +916,74 @@ func (s streamsItemsServerStream) Send(ctx context.Context, m *Item) error {
 	return s.stream.Send(ctx, m)
 }
 
+// streamsMirrorArgs are the arguments of Mirror as a client writes them.
+type streamsMirrorArgs struct{}
+
+func (m *streamsMirrorArgs) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.EndStruct(outer)
+}
+
+// streamsMirrorParams are the arguments of Mirror as a server reads them.
+type streamsMirrorParams struct{}
+
+func (m *streamsMirrorParams) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		d.Skip(f.Type)
+	}
+	d.EndStruct(outer)
+}
+
+// streamsMirrorResult is the result of Mirror as a server writes it.
+type streamsMirrorResult struct{}
+
+func (m *streamsMirrorResult) EncodeThrift(e *codec.Encoder) {
+	outer := e.BeginStruct()
+	e.EndStruct(outer)
+}
+
+// streamsMirrorOutcome makes what Mirror returns on the server a reply.
+func streamsMirrorOutcome(err error) (codec.Encodable, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &streamsMirrorResult{}, nil
+}
+
+// streamsMirrorReply is the result of Mirror as a client reads it.
+type streamsMirrorReply struct{}
+
+func (m *streamsMirrorReply) DecodeThrift(d *codec.Decoder) {
+	outer := d.BeginStruct()
+	for f := d.Field(); f.Type != codec.Stop; f = d.Field() {
+		d.Skip(f.Type)
+	}
+	d.EndStruct(outer)
+}
+
+// streamsMirrorServerStream is the server's side of the streams of Mirror.
+type streamsMirrorServerStream struct{ stream rpc.Stream }
+
+func (s streamsMirrorServerStream) Recv(ctx context.Context) (*Item, error) {
+	m := new(Item)
+	if err := s.stream.Recv(ctx, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (s streamsMirrorServerStream) RecvInto(ctx context.Context, m *Item) error {
+	return s.stream.RecvInto(ctx, m)
+}
+
+func (s streamsMirrorServerStream) Send(ctx context.Context, m *Item) error {
+	if m == nil {
+		return rpc.NewError(rpc.InvalidArgument, "Streams.mirror: a message is nil")
+	}
+	return s.stream.Send(ctx, m)
+}
+
 // streamsHoldArgs are the arguments of Hold as a client writes them.
 type streamsHoldArgs struct {
 	name string
@@ -1099,7 +1243,7 @@ namespace go streamtest
 
 exception Refused { 1: string reason }
 
-struct Item { 1: i64 n, 2: binary data }
+struct Item { 1: i64 n, 2: binary data, 3: string label }
 
 service Streams {
   /** Sends count messages of size bytes; without end if count is negative. */
@@ -1113,6 +1257,9 @@ service Streams {
 
   /** Sends items from 0 to n - 1 and ends as how says. */
   stream<Item> items(1: i64 n, 2: string how) throws (1: Refused refused),
+
+  /** Sends every item back. */
+  stream<Item> mirror(1: stream<Item> items),
 
   /** Receives nothing, until its context ends. */
   void hold(1: string name, 2: stream<binary> pieces),
