@@ -148,8 +148,7 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 	switch nc := nc.(type) {
 	case *net.TCPConn:
 		remote, _ := nc.RemoteAddr().(*net.TCPAddr)
-		local, _ := nc.LocalAddr().(*net.TCPAddr)
-		if remote == nil || local == nil {
+		if local, _ := nc.LocalAddr().(*net.TCPAddr); remote == nil || local == nil {
 			nc.Close()
 			l.stats.enrolErrors.Add(1)
 			return nil
@@ -159,10 +158,6 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 			c.peer.Network = "tls"
 		}
 		c.out.paced = pacing.Local(remote)
-		c.ip = addressKey(remote.AddrPort().Addr())
-		// When a connection ends gnet puts the memory of its addresses' zones into a pool of byte slices. It is the net
-		// package's, which goes on using it, so gnet may not see it.
-		remote.Zone, local.Zone = "", ""
 	case *net.UnixConn:
 		c.peer = rpc.Peer{Network: "unix", Address: peerName(nc)}
 		c.peer.UID, c.peer.GID, c.peer.PID = peerCredentials(nc)
@@ -171,7 +166,7 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 		nc.Close()
 		return fmt.Errorf("listener: cannot serve a %T", nc)
 	}
-	switch l.admission.enter(c.ip) {
+	switch l.admission.enter(c.address()) {
 	case tooMany:
 		l.refuse(nc, &c.peer, LimitConns)
 		return nil
@@ -185,6 +180,7 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 			l.startLink(c, tc, secure.config)
 			return nil
 		}
+		hideAddresses(tc)
 	}
 	// gnet takes a duplicate of the descriptor and closes nc, in the end, whatever the result. It returns after OnOpen.
 	_, err := l.client.EnrollContext(nc, c)
@@ -192,7 +188,7 @@ func (l *Listener) admit(nc net.Conn, secure *tlsListener) error {
 		return nil
 	}
 	// Without an error and without OnOpen gnet could not add the descriptor to its poller; it has closed it.
-	l.admission.leave(c.ip)
+	l.admission.leave(c.address())
 	if outOfFiles(err) {
 		l.refuse(nil, &c.peer, LimitFiles)
 		return nil
@@ -227,6 +223,20 @@ func (l *Listener) tune(tc *net.TCPConn) {
 		_ = tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: k, Interval: max(k/3, time.Second), Count: 3})
 	} else {
 		_ = tc.SetKeepAlive(false)
+	}
+}
+
+// noIP stands for the IP address of either end where gnet sees it.
+var noIP = net.IPv4zero.To4()
+
+// hideAddresses has gnet, which keeps the addresses of a connection for as long as it lives and has no use for them, keep less:
+// an IP address lies in what was allocated for the system call. And when a connection ends gnet puts the memory of its
+// addresses' zones into a pool of byte slices. It is the net package's, which goes on using it, so gnet may not see it.
+func hideAddresses(nc *net.TCPConn) {
+	for _, a := range []net.Addr{nc.RemoteAddr(), nc.LocalAddr()} {
+		if a, ok := a.(*net.TCPAddr); ok {
+			a.IP, a.Zone = noIP, ""
+		}
 	}
 }
 

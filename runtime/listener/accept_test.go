@@ -119,6 +119,29 @@ func TestAddressKey(t *testing.T) {
 	}
 }
 
+// TestConnAddress: what a connection is counted by can be told from its peer, whatever the address looks like.
+func TestConnAddress(t *testing.T) {
+	for _, remote := range []net.TCPAddr{
+		{IP: net.IPv4(192, 0, 2, 1), Port: 4096},
+		{IP: net.IPv4(192, 0, 2, 1).To4(), Port: 1},
+		{IP: net.ParseIP("2001:db8::1"), Port: 65535},
+		{IP: net.ParseIP("fe80::1"), Port: 80, Zone: "eth0"},
+	} {
+		for _, network := range []string{"tcp", "tls"} {
+			c := Conn{peer: rpc.Peer{Network: network, Address: remote.String()}}
+			if got, want := c.address(), addressKey(remote.AddrPort().Addr()); got != want || !got.IsValid() {
+				t.Errorf("%s %v is counted as %v, want %v", network, &remote, got, want)
+			}
+		}
+	}
+	for _, name := range []string{"", "@x", "192.0.2.1:80", "/run/client"} {
+		c := Conn{peer: rpc.Peer{Network: "unix", Address: name}}
+		if got := c.address(); got.IsValid() {
+			t.Errorf("Unix socket %q is counted as %v", name, got)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	o := Options{}.withDefaults()
 	if o.MaxConnsPerIP != 1024 || o.MaxConns < 1 || o.MaxConns > 65536 || o.Loops < 1 || o.Logger == nil {

@@ -15,44 +15,50 @@ import (
 )
 
 // Conn is one connection. Its exported methods may be called from any goroutine and at any time; after the connection
-// has ended they do nothing.
+// has ended they do nothing. Most connections are idle, so its size counts: it fills the allocator's 288 bytes.
 type Conn struct {
 	// Set before the connection is visible to anybody.
 	l    *Listener
-	ip   netip.Addr // what the per-address limit counts; zero for Unix sockets
 	peer rpc.Peer
 	link *link // of a TLS connection, which has no loop, gc and fd; nil for others
 
 	// Set on the loop before the session exists.
 	loop *loop
 	gc   gnet.Conn
-	fd   int
+	fd   int32
 
 	// Shared.
 	state   atomic.Int32                 // a writeState
-	armed   atomic.Bool                  // the watcher will post the connection when the socket has room
 	request atomic.Pointer[closeRequest] // of the first Close or Abort; an Abort replaces a Close
+	armed   atomic.Bool                  // the watcher will post the connection when the socket has room
 
 	// Guarded by loop.mu.
-	index  int  // in loop.conns
-	queued bool // in loop.queue
+	index  int32 // in loop.conns
+	queued bool  // in loop.queue
 
 	// Owned by the loop.
+	mine     bool // the loop has claimed the output
+	closing  bool // no more input; ends when the output is out
+	halfShut bool // all output is out, and the peer was told: lingering
+	heard    bool // input came since the last look
+	closed   bool
 	session  Session
 	output   Output
-	mine     bool          // the loop has claimed the output
-	released chan struct{} // made when the connection ends; closed by the goroutine that has the output claimed then
-	reason   error         // why the connection is closing or has closed
-	deadline time.Duration // of closing, on the Listener's clock
-	look     time.Duration // when to look next whether lingering may end
-	timer    *time.Timer   // posts the connection at deadline or look
-	closing  bool          // no more input; ends when the output is out
-	halfShut bool          // all output is out, and the peer was told: lingering
-	heard    bool          // input came since the last look
-	closed   bool
+	reason   error   // why the connection is closing or has closed
+	ending   *ending // nil until it is closing or has closed
 
 	// Owned by whoever has claimed the output; see writeState.
 	out outgoing
+}
+
+// ending is what a connection needs only at its end. It belongs to the loop.
+type ending struct {
+	deadline time.Duration // of closing, on the Listener's clock
+	look     time.Duration // when to look next whether lingering may end
+	timer    *time.Timer   // posts the connection at deadline or look
+
+	// Made when the connection ends, and closed by the goroutine that has the output claimed then, if one has.
+	released chan struct{}
 }
 
 // closeRequest is what Close and Abort hand to the loop.
@@ -63,6 +69,16 @@ type closeRequest struct {
 
 // Peer returns the other end. It does not change.
 func (c *Conn) Peer() *rpc.Peer { return &c.peer }
+
+// address is what the per-address limit counts the connection by; zero for Unix sockets. It is needed at both ends of the
+// connection's life, and not worth keeping for all of it.
+func (c *Conn) address() netip.Addr {
+	if c.peer.Network == "unix" {
+		return netip.Addr{}
+	}
+	a, _ := netip.ParseAddrPort(c.peer.Address)
+	return addressKey(a.Addr())
+}
 
 // Close ends the connection after its pending output was sent, or Options.CloseGrace has passed. Input that arrives
 // meanwhile is discarded. The first reason given is the one that counts; nil stands for ErrClosed.
@@ -150,7 +166,7 @@ func (c *Conn) serve() {
 	case c.closed:
 	case c.halfShut:
 		c.linger()
-	case c.closing && c.l.now() >= c.deadline:
+	case c.closing && c.l.now() >= c.ending.deadline:
 		c.abort(c.reason)
 	default:
 		c.flush()
@@ -179,18 +195,19 @@ func (c *Conn) beginClose(reason error) {
 		return
 	}
 	c.closing, c.reason = true, reason
-	c.deadline = c.l.now() + c.l.opts.CloseGrace
+	c.ending = &ending{deadline: c.l.now() + c.l.opts.CloseGrace}
 	c.flush()
 	if !c.closed && !c.halfShut {
 		c.postAfter(c.l.opts.CloseGrace)
 	}
 }
 
+// postAfter is for a connection that is closing.
 func (c *Conn) postAfter(d time.Duration) {
-	if c.timer == nil {
-		c.timer = time.AfterFunc(d, func() { c.loop.post(c) })
+	if e := c.ending; e.timer == nil {
+		e.timer = time.AfterFunc(d, func() { c.loop.post(c) })
 	} else {
-		c.timer.Reset(d)
+		e.timer.Reset(d)
 	}
 }
 
@@ -201,12 +218,12 @@ const lingerStep = 20 * time.Millisecond
 // to close a socket that has unread input makes the kernel send a reset and drop what it has not sent yet, and a reset
 // may make the peer drop what it has not read yet.
 func (c *Conn) drained() {
-	if err := shutdownWrite(c.fd); err != nil {
+	if err := shutdownWrite(int(c.fd)); err != nil {
 		c.end(c.reason)
 		return
 	}
 	c.halfShut = true // and the output stays the loop's
-	c.look = c.l.now() + lingerStep
+	c.ending.look = c.l.now() + lingerStep
 	c.postAfter(lingerStep)
 }
 
@@ -214,15 +231,15 @@ func (c *Conn) drained() {
 // goes on being read, and discarded, until then; if the peer closes that is the end too.
 func (c *Conn) linger() {
 	now := c.l.now()
-	if now < c.look {
+	if now < c.ending.look {
 		return
 	}
-	if now >= c.deadline || !c.heard && acknowledged(c.fd, c.peer.Network) {
+	if now >= c.ending.deadline || !c.heard && acknowledged(int(c.fd), c.peer.Network) {
 		c.end(c.reason)
 		return
 	}
 	c.heard = false
-	c.look = now + lingerStep
+	c.ending.look = now + lingerStep
 	c.postAfter(lingerStep)
 }
 
@@ -268,8 +285,8 @@ func (c *Conn) finish(err error) {
 		}
 	}
 	c.closed = true
-	if c.timer != nil {
-		c.timer.Stop()
+	if t := c.ending.timer; t != nil { // ownForGood has seen to it that ending is there
+		t.Stop()
 	}
 	c.l.watcher.forget(c)
 	c.loop.remove(c)
@@ -277,7 +294,7 @@ func (c *Conn) finish(err error) {
 	if c.session != nil {
 		c.tell()
 	}
-	c.l.admission.leave(c.ip)
+	c.l.admission.leave(c.address())
 }
 
 // lastFlush sends what is ready to a peer that has ended its stream: it may have closed only that half. gnet closes the

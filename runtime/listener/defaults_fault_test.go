@@ -32,7 +32,7 @@ func TestTimesByDefault(t *testing.T) {
 		"TCP_KEEPCNT":   {unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
 		"TCP_NODELAY":   {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 	} {
-		if got, err := unix.GetsockoptInt(c.conn.fd, opt.level, opt.option); got != opt.want || err != nil {
+		if got, err := unix.GetsockoptInt(int(c.conn.fd), opt.level, opt.option); got != opt.want || err != nil {
 			t.Errorf("%s is %d, %v; want %d", name, got, err, opt.want)
 		}
 	}

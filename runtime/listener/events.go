@@ -15,7 +15,7 @@ type events struct {
 
 func (e *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	c := gc.Context().(*Conn)
-	c.gc, c.fd = gc, gc.Fd()
+	c.gc, c.fd = gc, int32(gc.Fd())
 	c.loop = e.l.loopOf(gc.EventLoop())
 	c.loop.add(c)
 	c.open(e.l.accept)

@@ -12,14 +12,13 @@ import (
 
 // outgoing is what a connection is in the middle of writing.
 type outgoing struct {
-	bufs     [][]byte      // of the last Output.Next, which owns them; nil between two of them
-	first    int           // bufs before it are written
-	offset   int           // into bufs[first]
+	bufs     [][]byte      // what is left of the last Output.Next's, which owns them; nil between two of them
+	offset   int           // how much of bufs[0] is written
+	progress time.Duration // when the kernel last took a byte, the peer did, or waiting began; on the Listener's clock
+	unread   int32         // what the kernel had for the peer when that was last looked at, -1 if it will not say
+	failed   errno         // of a write; the loop ends the connection with it
 	paced    bool          // the socket may be paced, and has no need to be
 	waiting  bool          // the watcher will post the connection when the socket has room
-	failed   syscall.Errno // of a write; the loop ends the connection with it
-	progress time.Duration // when the kernel last took a byte, the peer did, or waiting began; on the Listener's clock
-	unread   int           // what the kernel had for the peer when that was last looked at, -1 if it will not say
 }
 
 // maxVector is how many buffers one writev takes.
@@ -49,7 +48,7 @@ func (c *Conn) drain(aside bool) outcome {
 			if len(bufs) == 0 {
 				return outEmpty
 			}
-			c.out.bufs, c.out.first, c.out.offset = bufs, 0, 0
+			c.out.bufs, c.out.offset = bufs, 0
 		}
 		if budget <= 0 {
 			c.output.Hold()
@@ -77,12 +76,16 @@ func (c *Conn) drain(aside bool) outcome {
 	}
 }
 
+// errno is a syscall.Errno in less space. Systems number their errors from 1 to some hundreds.
+type errno uint16
+
 // errnoOf returns the number in a system call's error.
-func errnoOf(err error) (n syscall.Errno) {
+func errnoOf(err error) errno {
+	var n syscall.Errno
 	if !errors.As(err, &n) {
 		n = syscall.EIO
 	}
-	return n
+	return errno(n)
 }
 
 // flush drains on the loop, and arranges to be called again if something is left.
@@ -113,7 +116,7 @@ func (c *Conn) flush() {
 			c.await(false)
 			return
 		case outFailed:
-			c.end(wrapErrno("write", c.out.failed))
+			c.end(wrapErrno("write", syscall.Errno(c.out.failed)))
 			return
 		}
 	}
@@ -121,22 +124,22 @@ func (c *Conn) flush() {
 
 // write makes one system call.
 func (c *Conn) write() (n int, err error) {
-	bufs := c.out.bufs[c.out.first:]
-	if len(bufs) == 1 {
+	fd := int(c.fd)
+	if bufs := c.out.bufs; len(bufs) == 1 {
 		b := bufs[0][c.out.offset:]
 		if len(b) == 0 {
 			return 0, nil
 		}
-		n, err = unix.Write(c.fd, b)
+		n, err = unix.Write(fd, b)
 	} else {
 		var vector [maxVector][]byte
 		v := vector[:copy(vector[:], bufs)]
 		v[0] = v[0][c.out.offset:] // of the copy: the output's own slice stays as it is
-		n, err = writev(c.fd, v)
+		n, err = writev(fd, v)
 	}
 	if c.out.paced && n >= pacing.Bulk {
 		c.out.paced = false
-		pacing.Off(c.fd)
+		pacing.Off(fd)
 	}
 	return max(n, 0), err
 }
@@ -147,14 +150,14 @@ func (c *Conn) advance(n int) (done bool) {
 		c.out.progress = c.l.now()
 	}
 	o := &c.out
-	for o.first < len(o.bufs) {
-		left := len(o.bufs[o.first]) - o.offset
+	for len(o.bufs) > 0 {
+		left := len(o.bufs[0]) - o.offset
 		if n < left {
 			o.offset += n
 			return false
 		}
 		n -= left
-		o.first++
+		o.bufs = o.bufs[1:]
 		o.offset = 0
 	}
 	return true
@@ -166,7 +169,7 @@ func (c *Conn) await(progress bool) {
 		c.out.progress = c.l.now()
 	}
 	c.out.waiting = true
-	c.out.unread = unread(c.fd)
+	c.out.unread = int32(unread(int(c.fd)))
 	c.armed.Store(true)
 	c.keep()
 	if err := c.l.watcher.arm(c); err != nil {
@@ -178,7 +181,7 @@ func (c *Conn) await(progress bool) {
 // speaks only when a good part of the socket's buffer is free, and to see how much fits would show what the peer took at
 // some time, not when. So at every look the kernel is asked how much the peer has left: nothing is written in between.
 func (c *Conn) stalled(clock time.Duration) bool {
-	now := unread(c.fd)
+	now := int32(unread(int(c.fd)))
 	if now >= 0 && now < c.out.unread {
 		c.out.progress = clock
 	}

@@ -305,7 +305,7 @@ func (k *link) leave() {
 	l.mu.Lock()
 	delete(l.links, k)
 	l.mu.Unlock()
-	l.admission.leave(k.c.ip)
+	l.admission.leave(k.c.address())
 }
 
 // guard ends the connection if its session or output has panicked. It must be deferred directly, with turn held.

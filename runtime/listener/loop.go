@@ -136,7 +136,7 @@ func (p *loop) sweepLater() {
 // add and remove are called on the loop.
 func (p *loop) add(c *Conn) {
 	p.mu.Lock()
-	c.index = len(p.conns)
+	c.index = int32(len(p.conns))
 	p.conns = append(p.conns, c)
 	p.mu.Unlock()
 	p.count.Add(1)

@@ -44,5 +44,5 @@ func (c *Conn) readOn(session Placer) error {
 // readPlace makes one system call.
 func (c *Conn) readPlace(place []byte) (int, error) {
 	v := [2][]byte{place, c.loop.ahead[:]}
-	return readv(c.fd, v[:])
+	return readv(int(c.fd), v[:])
 }

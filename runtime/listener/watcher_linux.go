@@ -17,7 +17,7 @@ type watcher struct {
 	raw  syscall.RawConn
 
 	mu    sync.Mutex
-	conns map[int]*Conn // armed, by descriptor
+	conns map[int32]*Conn // armed, by descriptor
 }
 
 func newWatcher() (*watcher, error) {
@@ -35,7 +35,7 @@ func newWatcher() (*watcher, error) {
 		file.Close()
 		return nil, fmt.Errorf("listener: watch sockets: %w", err)
 	}
-	return &watcher{fd: fd, file: file, raw: raw, conns: make(map[int]*Conn)}, nil
+	return &watcher{fd: fd, file: file, raw: raw, conns: make(map[int32]*Conn)}, nil
 }
 
 // run ends after close.
@@ -52,7 +52,7 @@ func (w *watcher) run() {
 			return
 		}
 		for _, ev := range events[:n] {
-			if c := w.take(int(ev.Fd)); c != nil {
+			if c := w.take(ev.Fd); c != nil {
 				c.armed.Store(false)
 				c.loop.post(c)
 			}
@@ -60,7 +60,7 @@ func (w *watcher) run() {
 	}
 }
 
-func (w *watcher) take(fd int) *Conn {
+func (w *watcher) take(fd int32) *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.conns[fd]
@@ -73,10 +73,10 @@ func (w *watcher) arm(c *Conn) error {
 	w.mu.Lock()
 	w.conns[c.fd] = c
 	w.mu.Unlock()
-	ev := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: int32(c.fd)}
-	err := unix.EpollCtl(w.fd, unix.EPOLL_CTL_MOD, c.fd, &ev)
+	ev := unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLONESHOT, Fd: c.fd}
+	err := unix.EpollCtl(w.fd, unix.EPOLL_CTL_MOD, int(c.fd), &ev)
 	if err == unix.ENOENT {
-		err = unix.EpollCtl(w.fd, unix.EPOLL_CTL_ADD, c.fd, &ev)
+		err = unix.EpollCtl(w.fd, unix.EPOLL_CTL_ADD, int(c.fd), &ev)
 	}
 	return err
 }
@@ -89,7 +89,7 @@ func (w *watcher) forget(c *Conn) {
 	w.mu.Unlock()
 	if armed {
 		// Not otherwise needed: the kernel forgets a descriptor that is closed.
-		_ = unix.EpollCtl(w.fd, unix.EPOLL_CTL_DEL, c.fd, nil)
+		_ = unix.EpollCtl(w.fd, unix.EPOLL_CTL_DEL, int(c.fd), nil)
 	}
 }
 

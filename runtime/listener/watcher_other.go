@@ -13,13 +13,13 @@ type watcher struct {
 	quit chan struct{}
 
 	mu    sync.Mutex
-	conns map[int]*Conn // by descriptor
+	conns map[int32]*Conn // by descriptor
 }
 
 const watchInterval = 2 * time.Millisecond
 
 func newWatcher() (*watcher, error) {
-	return &watcher{kick: make(chan struct{}, 1), quit: make(chan struct{}), conns: make(map[int]*Conn)}, nil
+	return &watcher{kick: make(chan struct{}, 1), quit: make(chan struct{}), conns: make(map[int32]*Conn)}, nil
 }
 
 // run ends after close.
@@ -33,7 +33,7 @@ func (w *watcher) run() {
 		case <-t.C:
 			w.mu.Lock()
 			conns := w.conns
-			w.conns = make(map[int]*Conn)
+			w.conns = make(map[int32]*Conn)
 			w.mu.Unlock()
 			for _, c := range conns {
 				c.armed.Store(false)

@@ -109,7 +109,7 @@ func (c *Conn) letGo(left, last bool) (again bool) {
 	for {
 		switch s := c.state.Load(); {
 		case s == writeEnded:
-			close(c.released)
+			close(c.ending.released)
 			return false
 		case s == writeBusy && !left:
 			if c.state.CompareAndSwap(writeBusy, writeIdle) {
@@ -179,11 +179,14 @@ func (c *Conn) keep() {
 // ownForGood makes the output the loop's for the rest of the connection's life. From here on nobody else uses the descriptor,
 // which gnet is about to close.
 func (c *Conn) ownForGood() {
-	c.released = make(chan struct{})
+	if c.ending == nil {
+		c.ending = new(ending)
+	}
+	c.ending.released = make(chan struct{})
 	switch c.state.Swap(writeEnded) {
 	case writeBusy, writeAgain, writeWanted:
 		if !c.mine {
-			<-c.released // after one system call, which does not block
+			<-c.ending.released // after one system call, which does not block
 		}
 	}
 	c.mine = true
