@@ -10,19 +10,19 @@ import (
 type apache struct {
 	dialect  *thrift.Dialect
 	splitter *thrift.Splitter
+	calls    serial
 }
 
-func newApache(s *Session, found thrift.Dialect) *apache {
-	found.MaxFrame = s.config.MaxFrame
-	found.MaxMessage = s.config.MaxMessage
+func newApache(s *Session, dialect *thrift.Dialect) *apache {
+	a := &apache{dialect: dialect, splitter: thrift.NewSplitter(dialect)}
 	s.mu.Lock()
-	s.serial = true
+	s.serial = &a.calls
 	draining := s.draining
 	s.mu.Unlock()
 	if draining {
 		s.answered()
 	}
-	return &apache{dialect: &found, splitter: thrift.NewSplitter(&found)}
+	return a
 }
 
 func (a *apache) partial() bool { return a.splitter.Partial() }

@@ -128,6 +128,8 @@ type Config struct {
 
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+
+	dialects *dialectCache // made by ApplyDefaultsAndValidate
 }
 
 const (
@@ -183,6 +185,7 @@ func (c *Config) ApplyDefaultsAndValidate() error {
 	if c.MaxFrame < wire.MinMaxFrame || int64(c.MaxFrame) > math.MaxInt32 {
 		return fmt.Errorf("reader: frames of at most %d bytes: %d to %d are allowed", c.MaxFrame, wire.MinMaxFrame, math.MaxInt32)
 	}
+	c.dialects = newDialectCache(c)
 	for _, n := range []int{c.StreamWindow, c.ConnWindow} {
 		if n < wire.MinWindow || int64(n) > math.MaxInt32 {
 			return fmt.Errorf("reader: a window of %d bytes: %d to %d are allowed", n, wire.MinWindow, math.MaxInt32)

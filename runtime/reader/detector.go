@@ -29,7 +29,7 @@ func (d *detector) feed(s *Session, b []byte) error {
 	case found.Kind == thrift.Native:
 		s.proto = &native{}
 	case found.Kind == thrift.Thrift:
-		s.proto = newApache(s, found.Dialect)
+		s.proto = newApache(s, s.config.dialects.thrift(found.Dialect))
 	default:
 		s.out.Send(found.Kind.Rejection(s.config.Banner))
 		return fmt.Errorf("%w: %s", ErrProtocol, found.Kind.Reason())

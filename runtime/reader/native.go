@@ -11,18 +11,17 @@ import (
 
 // native reads the protocol of package wire.
 type native struct {
-	started bool // the preamble is behind us
+	started bool   // the preamble is behind us
+	open    bool   // frame is valid and its payload incomplete
+	window  uint32 // the client's, for the Data of all streams; 0 if streams are not in force
 	dialect *wire.Dialect
 	client  rpc.ClientID
-	window  uint32 // the client's, for the Data of all streams; 0 if streams are not in force
 
-	// head gathers what is cut off by the end of a read: a preamble or a frame header. body is the payload of the frame
-	// under assembly; it grows as bytes come in and never to what a header merely claims.
-	head  []byte
+	// part is what has come of the payload of frame, if open, and otherwise of the preamble or a frame header that the end of a
+	// read has cut off. It grows as bytes come in and never to what a header merely claims.
+	part  []byte
 	frame wire.FrameHeader
-	body  []byte
-	skip  int  // bytes left of an ignorable frame
-	open  bool // frame is valid and its payload incomplete
+	skip  int // bytes left of an ignorable frame
 
 	pings pings
 }
@@ -34,7 +33,7 @@ const (
 	bodyAhead = 4
 )
 
-func (n *native) partial() bool { return n.open || n.skip > 0 || len(n.head) > 0 }
+func (n *native) partial() bool { return n.open || n.skip > 0 || len(n.part) > 0 }
 
 func (n *native) feed(s *Session, b []byte) error {
 	for len(b) > 0 {
@@ -77,32 +76,27 @@ func (n *native) farewell(s *Session, err error) {
 	s.out.Send(wire.AppendGoAway(nil, g))
 }
 
-// gather moves bytes from b to head until it holds size of them, and returns what is left of b.
+// gather moves bytes from b to part until it holds size of them, and returns what is left of b.
 func (n *native) gather(b []byte, size int) (rest []byte, full bool) {
-	k := min(size-len(n.head), len(b))
-	n.head = append(n.head, b[:k]...)
-	return b[k:], len(n.head) == size
+	k := min(size-len(n.part), len(b))
+	n.part = append(n.part, b[:k]...)
+	return b[k:], len(n.part) == size
 }
 
 func (n *native) preamble(s *Session, b []byte) ([]byte, error) {
 	rest, full := n.gather(b, wire.PreambleSize)
-	p, ok, err := wire.ParsePreamble(n.head)
+	p, ok, err := wire.ParsePreamble(n.part)
 	if err != nil {
 		return nil, err
 	}
 	if !full || !ok {
 		return rest, nil
 	}
-	n.head = nil
+	n.part = nil
 	n.started = true
 	n.client = p.ID
 	n.window = p.Window
-	n.dialect = s.config.Dialect
-	if limit := p.FrameLimit(); limit != wire.DefaultMaxFrame || n.dialect.MaxFrame != 0 {
-		own := *s.config.Dialect
-		own.MaxFrame = limit
-		n.dialect = &own
-	}
+	n.dialect = s.config.dialects.native(p.FrameLimit())
 	s.complete()
 	s.sendPreamble()
 	s.becomeNative()
@@ -118,13 +112,13 @@ func (s *Session) sendPreamble() {
 // next reads a frame's header, and its payload if all of it is there.
 func (n *native) next(s *Session, b []byte) ([]byte, error) {
 	head := b
-	if len(n.head) > 0 || len(b) < wire.FrameHeaderSize {
+	if len(n.part) > 0 || len(b) < wire.FrameHeaderSize {
 		var full bool
 		if b, full = n.gather(b, wire.FrameHeaderSize); !full {
 			return b, nil
 		}
-		head = n.head
-		n.head = n.head[:0]
+		head = n.part
+		n.part = n.part[:0]
 	} else {
 		b = b[wire.FrameHeaderSize:]
 	}
@@ -144,7 +138,7 @@ func (n *native) next(s *Session, b []byte) ([]byte, error) {
 		return b[size:], n.take(s, h, whole(h, b[:size]))
 	}
 	n.open, n.frame = true, h
-	n.body = append(n.space(s, h, max(bodyAhead*len(b), firstBody)), b...)
+	n.part = append(n.space(s, h, max(bodyAhead*len(b), firstBody)), b...)
 	return nil, nil
 }
 
@@ -171,37 +165,37 @@ func (n *native) space(s *Session, h wire.FrameHeader, sure int) []byte {
 // fill adds to the payload under assembly.
 func (n *native) fill(s *Session, b []byte) ([]byte, error) {
 	size := int(n.frame.Length)
-	k := min(size-len(n.body), len(b))
-	if need := len(n.body) + k; need > cap(n.body) {
-		grown := make([]byte, len(n.body), min(size, max(need, 2*cap(n.body))))
-		copy(grown, n.body)
-		n.body = grown
+	k := min(size-len(n.part), len(b))
+	if need := len(n.part) + k; need > cap(n.part) {
+		grown := make([]byte, len(n.part), min(size, max(need, 2*cap(n.part))))
+		copy(grown, n.part)
+		n.part = grown
 	}
-	n.body = append(n.body, b[:k]...)
-	if len(n.body) < size {
+	n.part = append(n.part, b[:k]...)
+	if len(n.part) < size {
 		return nil, nil
 	}
-	payload := n.body
-	n.open, n.body = false, nil
+	payload := n.part
+	n.open, n.part = false, nil
 	return b[k:], n.take(s, n.frame, payload)
 }
 
 // place returns the part of a Data frame's memory that is still to be filled, if there is room for all of it.
 func (n *native) place() []byte {
-	if size := int(n.frame.Length); n.open && n.frame.Kind == wire.KindData && size <= cap(n.body) {
-		return n.body[len(n.body):size]
+	if size := int(n.frame.Length); n.open && n.frame.Kind == wire.KindData && size <= cap(n.part) {
+		return n.part[len(n.part):size]
 	}
 	return nil
 }
 
 // placed notes that k bytes have come there.
 func (n *native) placed(s *Session, k int) error {
-	n.body = n.body[:len(n.body)+k]
-	if len(n.body) < int(n.frame.Length) {
+	n.part = n.part[:len(n.part)+k]
+	if len(n.part) < int(n.frame.Length) {
 		return nil
 	}
-	payload := n.body
-	n.open, n.body = false, nil
+	payload := n.part
+	n.open, n.part = false, nil
 	return n.take(s, n.frame, payload)
 }
 
@@ -218,7 +212,7 @@ func (n *native) take(s *Session, h wire.FrameHeader, payload []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := n.pings.admit(s.now); err != nil {
+		if err := n.pings.admit(s.now.Sub(s.opened)); err != nil {
 			return err
 		}
 		s.out.Send(wire.AppendPong(nil, token))

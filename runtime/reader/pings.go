@@ -17,13 +17,13 @@ const (
 
 // pings counts the pings of a connection. The zero value is ready for use.
 type pings struct {
-	since time.Time // when the current period began
-	n     int       // pings in it
+	since time.Duration // when the current period began, counted from when the connection did
+	n     int           // pings in it
 }
 
 // admit counts one more. The error ends the connection.
-func (p *pings) admit(now time.Time) error {
-	if now.Sub(p.since) >= pingPeriod {
+func (p *pings) admit(now time.Duration) error {
+	if now-p.since >= pingPeriod {
 		p.since, p.n = now, 0
 	}
 	if p.n++; p.n > maxPings {

@@ -37,43 +37,51 @@ type protocol interface {
 }
 
 // Session is the reading side of one connection. Feed, Check, Partial and Closed belong to the connection's event loop;
-// the other methods may be called from any goroutine.
+// the other methods may be called from any goroutine. Most connections are idle, so its size counts: it fills the
+// allocator's 240 bytes.
 type Session struct {
 	config *Config
 	out    Output
 
 	// Owned by the loop.
 	proto      protocol
-	batch      []*rpc.Call // completed by the current Feed
-	now        time.Time   // of the current Feed
+	batch      []*rpc.Call  // completed by the current Feed
+	first      [1]*rpc.Call // where batch begins
 	opened     time.Time
-	lastByte   time.Time
-	frameStart time.Time // when the unfinished frame began; zero if there is none
-	frameBytes int       // how much of it has come
-	frames     int       // complete frames so far; counts up to 1
-	streams    *streams  // nil until there is a frame about one
-	cancels    *cancels  // nil until there is an early one
+	now        time.Time     // of the last Feed; opened if there was none
+	frameStart time.Duration // when the unfinished frame began, counted from opened; only if there is one
+	frameBytes int           // how much of it has come
+	frames     int           // complete frames so far
+	streams    *streams      // nil until there is a frame about one
+	cancels    *cancels      // nil until there is an early one
+	unfinished bool          // what has come ends in the middle of a frame
 
 	mu       sync.Mutex
-	peer     *rpc.Peer   // of calls taken from now on
-	native   bool        // the protocol is the native one
-	calls    callTable   // in flight, if native
-	serial   bool        // calls run one after the other
-	running  *rpc.Call   // if serial: the one that runs
-	waiting  []*rpc.Call // if serial: those behind it
-	inFlight int
-	bytes    int // bodies of the calls in flight
+	native   bool // the protocol is the native one
 	draining bool
+	peer     *rpc.Peer // of calls taken from now on
+	calls    callTable // in flight, if native
+	serial   *serial   // in flight, if calls run one after the other; nil if not
+	inFlight int
+	bytes    int    // bodies of the calls in flight
 	lastID   uint64 // highest id taken; changed on the loop only, which may read it without mu
 
 	answeredCalls uint64 // for which somebody still waited
+}
+
+// serial are calls that run one after the other.
+type serial struct {
+	running *rpc.Call
+	waiting []*rpc.Call // behind it
 }
 
 // NewSession returns the session of a connection that has just been opened. config must have passed
 // ApplyDefaultsAndValidate.
 func NewSession(config *Config, out Output, peer *rpc.Peer) *Session {
 	now := config.Now()
-	return &Session{config: config, out: out, peer: peer, proto: &detector{}, opened: now, lastByte: now}
+	s := &Session{config: config, out: out, peer: peer, proto: &detector{}, opened: now, now: now}
+	s.batch = s.first[:0]
+	return s
 }
 
 // Feed consumes b, which it does not keep. An error is final: the connection is to be closed with it, after what has
@@ -100,7 +108,6 @@ func (s *Session) Placed(k int) error {
 // begin notes that input has come, and returns how many complete frames there were before.
 func (s *Session) begin() (frames int) {
 	s.now = s.config.Now()
-	s.lastByte = s.now
 	return s.frames
 }
 
@@ -110,11 +117,11 @@ func (s *Session) end(size, before int, err error) error {
 	if err != nil {
 		s.farewell(err)
 	}
-	switch {
+	switch known := s.unfinished; {
 	case !s.proto.partial():
-		s.frameStart, s.frameBytes = time.Time{}, 0
-	case s.frameStart.IsZero() || s.frames != before:
-		s.frameStart, s.frameBytes = s.now, 0
+		s.unfinished = false
+	case !known || s.frames != before:
+		s.unfinished, s.frameStart, s.frameBytes = true, s.now.Sub(s.opened), 0
 	default:
 		s.frameBytes += size
 	}
@@ -123,7 +130,7 @@ func (s *Session) end(size, before int, err error) error {
 		clear(s.batch)
 		s.batch = s.batch[:0]
 		if cap(s.batch) > keepBatch {
-			s.batch = nil
+			s.batch = s.first[:0]
 		}
 	}
 	return err
@@ -156,14 +163,14 @@ func (s *Session) farewell(err error) {
 }
 
 func (s *Session) overdue(now time.Time) error {
-	switch held := now.Sub(s.frameStart); {
+	switch held := now.Sub(s.opened) - s.frameStart; {
 	case s.frames == 0:
 		if d := now.Sub(s.opened); d > s.config.FirstFrameTimeout {
 			return fmt.Errorf("%w: nothing for %v", ErrFirstFrameTimeout, d.Round(time.Millisecond))
 		}
-	case s.frameStart.IsZero():
-		if s.config.IdleTimeout > 0 && now.Sub(s.lastByte) > s.config.IdleTimeout && s.Outstanding() == 0 {
-			return fmt.Errorf("%w: %v", ErrIdle, now.Sub(s.lastByte).Round(time.Millisecond))
+	case !s.unfinished:
+		if s.config.IdleTimeout > 0 && now.Sub(s.now) > s.config.IdleTimeout && s.Outstanding() == 0 {
+			return fmt.Errorf("%w: %v", ErrIdle, now.Sub(s.now).Round(time.Millisecond))
 		}
 	case held > s.config.FrameTimeout:
 		return fmt.Errorf("%w: held open for %v", ErrFrameTimeout, held.Round(time.Millisecond))
@@ -197,11 +204,13 @@ func (s *Session) Cancel() { s.cancelAll(true) }
 
 func (s *Session) cancelAll(oneway bool) {
 	s.mu.Lock()
-	calls := append([]*rpc.Call(nil), s.waiting...)
-	if s.running != nil {
-		calls = append(calls, s.running)
+	calls := s.calls.appendTo(nil)
+	if q := s.serial; q != nil {
+		calls = append(calls, q.waiting...)
+		if q.running != nil {
+			calls = append(calls, q.running)
+		}
 	}
-	calls = s.calls.appendTo(calls)
 	s.mu.Unlock()
 	for _, c := range calls {
 		if oneway {
@@ -235,7 +244,7 @@ func (s *Session) Outstanding() int {
 func (s *Session) Undecided() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.native && !s.serial
+	return !s.native && s.serial == nil
 }
 
 // take counts c as in flight and puts it into the batch, or refuses it. An error ends the connection.
@@ -247,14 +256,14 @@ func (s *Session) take(c *rpc.Call) error {
 	c.Size = len(c.Body)
 	s.mu.Lock()
 	c.Peer = s.peer
-	behind := s.serial && s.inFlight > 0
+	behind := s.serial != nil && s.inFlight > 0
 	refusal := s.admitLocked(c, behind)
 	switch {
 	case refusal != nil:
 	case behind:
-		s.waiting = append(s.waiting, c)
-	case s.serial:
-		s.running = c
+		s.serial.waiting = append(s.serial.waiting, c)
+	case s.serial != nil:
+		s.serial.running = c
 	}
 	s.mu.Unlock()
 	switch {
@@ -334,7 +343,10 @@ func (s *Session) release(c *rpc.Call, awaited bool) (others bool) {
 	if s.native {
 		s.calls.remove(c)
 	}
-	next := s.nextLocked()
+	var next *rpc.Call
+	if s.serial != nil {
+		next = s.serial.next()
+	}
 	others = s.inFlight > 0
 	drained := s.draining && !others
 	s.mu.Unlock()
@@ -353,15 +365,15 @@ func (s *Session) answered() {
 	}
 }
 
-// nextLocked makes the first waiting call the running one.
-func (s *Session) nextLocked() *rpc.Call {
-	s.running = nil
-	if len(s.waiting) > 0 {
-		s.running = s.waiting[0]
-		s.waiting[0] = nil
-		if s.waiting = s.waiting[1:]; len(s.waiting) == 0 {
-			s.waiting = nil
+// next makes the first waiting call the running one.
+func (q *serial) next() *rpc.Call {
+	q.running = nil
+	if len(q.waiting) > 0 {
+		q.running = q.waiting[0]
+		q.waiting[0] = nil
+		if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
+			q.waiting = nil
 		}
 	}
-	return s.running
+	return q.running
 }

@@ -503,14 +503,14 @@ func TestClaimedLengthCostsNothing(t *testing.T) {
 	b.feed(wire.AppendFrameHeader(nil, wire.FrameHeader{Length: 16_000_000, Kind: wire.KindCall, Stream: 1}))
 	b.feed(make([]byte, 100))
 	n := b.session.proto.(*native)
-	if cap(n.body) > firstBody {
-		t.Errorf("%d bytes are set aside for 100", cap(n.body))
+	if cap(n.part) > firstBody {
+		t.Errorf("%d bytes are set aside for 100", cap(n.part))
 	}
 	for range 10 {
 		b.feed(make([]byte, 10_000))
 	}
-	if cap(n.body) > 4*len(n.body) {
-		t.Errorf("%d bytes are set aside for %d", cap(n.body), len(n.body))
+	if cap(n.part) > 4*len(n.part) {
+		t.Errorf("%d bytes are set aside for %d", cap(n.part), len(n.part))
 	}
 }
 

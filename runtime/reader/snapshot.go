@@ -23,7 +23,7 @@ func (s *Session) Snapshot() Snapshot {
 	switch {
 	case s.native:
 		p.Protocol = "native"
-	case s.serial:
+	case s.serial != nil:
 		p.Protocol = "thrift"
 	}
 	return p

@@ -14,25 +14,22 @@ const firstBuffer = 4 << 10
 
 // Splitter cuts one direction of a connection into messages. One goroutine at a time may use it.
 type Splitter struct {
-	d   Dialect // its limits are filled in
-	err error   // sticky
+	d   *Dialect
+	err error // sticky
 
 	// Framed: the length so far, then the message so far.
 	length  [4]byte
-	lengthN int
+	lengthN uint8
 
-	buf []byte // of the unfinished message, from its start
-
-	// Unframed: once the envelope is complete, skip follows the struct.
-	skip   *codec.Skipper
-	inBody bool
+	inBody bool           // unframed: the envelope is complete
+	skip   *codec.Skipper // unframed: follows the struct then
+	buf    []byte         // of the unfinished message, from its start
 }
 
-// NewSplitter returns a Splitter for messages of d, whose limits it takes over.
+// NewSplitter returns a Splitter for messages of d, with d's limits.
 func NewSplitter(d *Dialect) *Splitter {
-	s := &Splitter{d: *d}
-	s.d.MaxFrame, s.d.MaxMessage = d.maxFrame(), d.maxMessage()
-	if !s.d.framed() {
+	s := &Splitter{d: d}
+	if !d.framed() {
 		s.skip = codec.NewSkipper(d.Encoding, codec.Struct)
 	}
 	return s
@@ -65,7 +62,7 @@ func (s *Splitter) Partial() bool { return s.lengthN > 0 || len(s.buf) > 0 }
 func (s *Splitter) nextFrame(b []byte) (n int, msg []byte, err error) {
 	if s.lengthN < 4 {
 		n = copy(s.length[s.lengthN:], b)
-		if s.lengthN += n; s.lengthN < 4 {
+		if s.lengthN += uint8(n); s.lengthN < 4 {
 			return n, nil, nil
 		}
 	}
@@ -73,12 +70,12 @@ func (s *Splitter) nextFrame(b []byte) (n int, msg []byte, err error) {
 	switch {
 	case length == 0:
 		return n, nil, errors.New("thrift: a frame of length 0")
-	case int64(length) > int64(s.d.MaxFrame): // a negative length is a large one here
+	case int64(length) > int64(s.d.maxFrame()): // a negative length is a large one here
 		hint := ""
 		if s.length[1] == 3 && (s.length[0] == tlsAlert || s.length[0] == tlsHandshake) {
 			hint = ", which is how a record of TLS begins"
 		}
-		return n, nil, fmt.Errorf("thrift: a frame of %d bytes, at most %d allowed%s", length, s.d.MaxFrame, hint)
+		return n, nil, fmt.Errorf("thrift: a frame of %d bytes, at most %d allowed%s", length, s.d.maxFrame(), hint)
 	}
 	size := int(length)
 	take := min(size-len(s.buf), len(b)-n)
@@ -118,7 +115,7 @@ func (s *Splitter) nextUnframed(b []byte) (n int, msg []byte, err error) {
 	if err != nil {
 		return n, nil, fmt.Errorf("thrift: the end of a message cannot be found: %w", err)
 	}
-	size := s.d.MaxMessage // at most
+	size := s.d.maxMessage() // at most
 	if done {
 		size = len(s.buf) + n - start
 	}
@@ -145,7 +142,7 @@ func (s *Splitter) readEnvelope(b []byte) (n int, err error) {
 		}
 		if size > 0 {
 			s.inBody = true
-			s.skip.SetLimit(max(s.d.MaxMessage-size, 0))
+			s.skip.SetLimit(max(s.d.maxMessage()-size, 0))
 			s.skip.Reset(s.d.Encoding, codec.Struct)
 			if len(s.buf) == 0 {
 				n = size
