@@ -61,24 +61,54 @@ func (e *ending) tell(to *observe.Events, written bool, now time.Time) {
 	to.CallDone(*d)
 }
 
-// takeWrittenLocked moves the endings whose replies have been written to told, which belongs to the loop.
-func (r *Responder) takeWrittenLocked() {
-	n := 0
-	for n < len(r.endings) && r.endings[n].after <= r.written {
-		n++
-	}
-	if n == 0 {
-		return
-	}
-	r.told = append(r.told, r.endings[:n]...)
-	rest := copy(r.endings, r.endings[n:])
-	clear(r.endings[rest:])
-	if r.endings = r.endings[:rest]; rest == 0 && cap(r.endings) > keepEndings {
-		r.endings = nil
+// endings are the calls of a connection whose ends are to be told.
+type endings struct {
+	list    []ending // in the order of their replies
+	queued  uint64   // bytes since the connection began, those of streams not counted
+	written uint64   // likewise
+	via     via
+}
+
+// queue notes that a reply, or something else, of so many bytes is pending. end is nil if nobody wants to know of its end.
+func (l *endings) queue(size int, end *ending) {
+	l.queued += uint64(size)
+	if end != nil {
+		end.after, end.done.ReplyBytes = l.queued, size
+		l.list = append(l.list, *end)
 	}
 }
 
-// tellWritten tells what takeWrittenLocked has found.
+// takeWritten notes that so many more bytes have been written, and moves the endings that come with them to told.
+func (l *endings) takeWritten(told []ending, size int) []ending {
+	l.written += uint64(size)
+	n := 0
+	for n < len(l.list) && l.list[n].after <= l.written {
+		n++
+	}
+	if n > 0 {
+		told = append(told, l.list[:n]...)
+		rest := copy(l.list, l.list[n:])
+		clear(l.list[rest:])
+		if l.list = l.list[:rest]; rest == 0 && cap(l.list) > keepEndings {
+			l.list = nil
+		}
+	}
+	told = append(told, l.via.filled...)
+	l.via.filled = nil
+	return told
+}
+
+// drop returns all of them and forgets them.
+func (l *endings) drop() (lost []ending) {
+	lost = append(l.list, l.via.filled...)
+	for _, end := range l.via.waiting {
+		lost = append(lost, end)
+	}
+	l.list, l.via = nil, via{}
+	return lost
+}
+
+// tellWritten tells what takeWritten has found.
 func (r *Responder) tellWritten() {
 	if len(r.told) == 0 {
 		return

@@ -62,8 +62,8 @@ func TestCallDone(t *testing.T) {
 	if sizes := [3]int{(*told)[0].ReplyBytes, (*told)[1].ReplyBytes, (*told)[2].ReplyBytes}; sizes != [3]int{5, len(big), 11} {
 		t.Errorf("replies of %v bytes", sizes)
 	}
-	if len(r.endings) != 0 {
-		t.Errorf("%d endings are left", len(r.endings))
+	if len(r.endings.list) != 0 {
+		t.Errorf("%d endings are left", len(r.endings.list))
 	}
 	r.Close()
 	if len(*told) != 3 {

@@ -91,23 +91,26 @@ func NewFactory(opts Options) (*Factory, error) {
 }
 
 // New returns the Responder of one connection.
-func (f *Factory) New(conn Conn) *Responder { return &Responder{factory: f, conn: conn} }
+func (f *Factory) New(conn Conn) *Responder {
+	r := &Responder{factory: f, conn: conn}
+	if f.opts.Events.CallDone != nil {
+		r.endings = new(endings)
+	}
+	return r
+}
 
 // Responder is the output of one connection. Reply and Send may be called from any goroutine, Next and Written by whoever
-// writes, one at a time. Idle, it holds no buffer.
+// writes, one at a time. Idle, it holds no buffer, and fills the allocator's 80 bytes.
 type Responder struct {
 	factory *Factory
 	conn    Conn
+	endings *endings // nil if nobody wants to know; guarded by mu
 
 	mu      sync.Mutex
-	pending []segment
-	bytes   int // in pending and writing
+	pending *turn   // whose writing is what waits; nil if nothing does
+	streams *source // nil if there are none
+	bytes   int     // in pending and writing
 	closed  bool
-	endings []ending // in the order of their replies; empty unless somebody wants to know
-	queued  uint64   // bytes since the connection began, those of streams not counted
-	written uint64   // likewise
-	streams *source  // nil if there are none
-	via     *via     // of the replies of streams' calls; nil if there are none, or nobody wants to know
 
 	*turn // owned by whoever writes; nil but between a Next that has found something and its Written
 }
@@ -209,35 +212,35 @@ func (r *Responder) append(b []byte, s *scratch, end *ending) (first bool) {
 		return false
 	}
 	r.bytes += size
-	r.queued += uint64(size)
-	if end != nil {
-		end.after, end.done.ReplyBytes = r.queued, size
-		r.endings = append(r.endings, *end)
+	if r.endings != nil {
+		r.endings.queue(size, end)
 	}
-	first = len(r.pending) == 0
-	switch {
+	if first = r.pending == nil; first {
+		r.pending = r.factory.turns.Get().(*turn)
+	}
+	switch list := &r.pending.writing; {
 	case s != nil:
-		r.pending = s.appendTo(r.pending)
+		*list = s.appendTo(*list)
 	case size > shareLimit:
-		r.pending = append(r.pending, segment{b: slices.Clone(b)})
+		*list = append(*list, segment{b: slices.Clone(b)})
 	default:
-		r.shareLocked(b)
+		*list = r.factory.share(*list, b)
 	}
 	r.mu.Unlock()
 	return first
 }
 
-// shareLocked copies b to the end of the last batch, or into a new one.
-func (r *Responder) shareLocked(b []byte) {
-	if n := len(r.pending); n > 0 {
-		last := &r.pending[n-1]
+// share copies b to the end of list's last batch, or into a new one.
+func (f *Factory) share(list []segment, b []byte) []segment {
+	if n := len(list); n > 0 {
+		last := &list[n-1]
 		if last.batch != nil && len(last.b)+len(b) <= cap(last.b) {
 			last.b = append(last.b, b...)
-			return
+			return list
 		}
 	}
-	batch := r.factory.batches.Get().(*[]byte)
-	r.pending = append(r.pending, segment{b: append((*batch)[:0], b...), batch: batch})
+	batch := f.batches.Get().(*[]byte)
+	return append(list, segment{b: append((*batch)[:0], b...), batch: batch})
 }
 
 // Next returns buffers to write now: whole replies, in order, at least one if anything is pending, and no more than limit
@@ -245,23 +248,12 @@ func (r *Responder) shareLocked(b []byte) {
 // must not be called again before.
 func (r *Responder) Next(limit int) [][]byte {
 	r.mu.Lock()
-	n, size := 0, 0
-	for n < len(r.pending) && (n == 0 || r.pending[n-1].more || size+len(r.pending[n].b) <= limit) {
-		size += len(r.pending[n].b)
-		n++
-	}
 	streams := r.streams
-	if n == 0 && streams == nil {
+	if r.pending == nil && streams == nil {
 		r.mu.Unlock()
 		return nil
 	}
-	r.turn = r.factory.turns.Get().(*turn)
-	r.writing = append(r.writing, r.pending[:n]...)
-	rest := copy(r.pending, r.pending[n:])
-	clear(r.pending[rest:])
-	if r.pending = r.pending[:rest]; rest == 0 && cap(r.pending) > keepSegments {
-		r.pending = nil
-	}
+	r.takeLocked(limit)
 	r.mu.Unlock()
 	if streams != nil {
 		r.nextStreams(streams)
@@ -274,6 +266,29 @@ func (r *Responder) Next(limit int) [][]byte {
 		r.vector = append(r.vector, s.b)
 	}
 	return r.vector
+}
+
+// takeLocked begins a turn with what is pending, whole replies of no more than limit bytes, at least one if there is any.
+func (r *Responder) takeLocked(limit int) {
+	if r.pending == nil {
+		r.turn = r.factory.turns.Get().(*turn)
+		return
+	}
+	list := r.pending.writing
+	n, size := 0, 0
+	for n < len(list) && (n == 0 || list[n-1].more || size+len(list[n].b) <= limit) {
+		size += len(list[n].b)
+		n++
+	}
+	if n == len(list) {
+		r.turn, r.pending = r.pending, nil
+		return
+	}
+	r.turn = r.factory.turns.Get().(*turn)
+	r.writing = append(r.writing, list[:n]...)
+	rest := copy(list, list[n:])
+	clear(list[rest:])
+	r.pending.writing = list[:rest]
 }
 
 // Written says that the buffers of the last Next are not needed any more.
@@ -298,11 +313,8 @@ func (r *Responder) Written() {
 	r.writtenStreams()
 	r.mu.Lock()
 	r.bytes -= size
-	r.written += uint64(size - bulk)
-	r.takeWrittenLocked()
-	if v := r.via; v != nil {
-		r.told = append(r.told, v.filled...)
-		v.filled = nil
+	if r.endings != nil {
+		r.told = r.endings.takeWritten(r.told, size-bulk)
 	}
 	r.mu.Unlock()
 	r.tellWritten()
@@ -313,11 +325,16 @@ func (r *Responder) Written() {
 func (r *Responder) endTurn() {
 	t := r.turn
 	r.turn = nil
+	r.factory.keepTurn(t)
+}
+
+// keepTurn takes back a turn, and drops what is left in it.
+func (f *Factory) keepTurn(t *turn) {
 	clear(t.writing)
 	clear(t.vector)
 	t.writing, t.vector = t.writing[:0], t.vector[:0]
 	if cap(t.writing) <= keepSegments {
-		r.factory.turns.Put(t)
+		f.turns.Put(t)
 	}
 }
 
@@ -348,17 +365,15 @@ func (r *Responder) Close() {
 // dropLocked drops what is pending and returns the calls whose replies are lost with it. Those that the loop is writing
 // count as lost, too: nobody will know.
 func (r *Responder) dropLocked() (lost []ending) {
-	for _, s := range r.pending {
-		r.bytes -= len(s.b)
-	}
-	r.pending = nil
-	lost, r.endings = r.endings, nil
-	if v := r.via; v != nil {
-		lost = append(lost, v.filled...)
-		for _, end := range v.waiting {
-			lost = append(lost, end)
+	if t := r.pending; t != nil {
+		for _, s := range t.writing {
+			r.bytes -= len(s.b)
 		}
-		r.via = nil
+		r.pending = nil
+		r.factory.keepTurn(t)
 	}
-	return lost
+	if r.endings == nil {
+		return nil
+	}
+	return r.endings.drop()
 }

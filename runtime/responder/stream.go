@@ -23,19 +23,19 @@ type source struct {
 	waiting func() int
 }
 
-// via are the calls of streams whose ends are to be told. A nil one has none.
+// via are those of streams.
 type via struct {
 	waiting map[uint64]ending // by id: fill has yet to append their replies
 	filled  []ending          // their replies are in writing
 }
 
-// takeLocked removes and returns one of those that wait.
-func (v *via) takeLocked(id uint64) (ending, bool) {
-	if v == nil {
+// takeVia removes and returns a stream's ending that waits.
+func (l *endings) takeVia(id uint64) (ending, bool) {
+	if l == nil {
 		return ending{}, false
 	}
-	end, ok := v.waiting[id]
-	delete(v.waiting, id)
+	end, ok := l.via.waiting[id]
+	delete(l.via.waiting, id)
 	return end, ok
 }
 
@@ -76,10 +76,11 @@ func (r *Responder) ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byt
 	r.mu.Lock()
 	closed := r.closed
 	if !closed {
-		if r.via == nil {
-			r.via = &via{waiting: make(map[uint64]ending)}
+		v := &r.endings.via
+		if v.waiting == nil {
+			v.waiting = make(map[uint64]ending)
 		}
-		r.via.waiting[id] = *end
+		v.waiting[id] = *end
 	}
 	r.mu.Unlock()
 	switch sent := send(frame); {
@@ -94,15 +95,15 @@ func (r *Responder) ReplyVia(c *rpc.Call, reply rpc.Reply, send func(frame []byt
 func (r *Responder) Appended(id uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if end, ok := r.via.takeLocked(id); ok {
-		r.via.filled = append(r.via.filled, end)
+	if end, ok := r.endings.takeVia(id); ok {
+		r.endings.via.filled = append(r.endings.via.filled, end)
 	}
 }
 
 // Dropped says that fill will not append the reply of a stream's call. It may be called from any goroutine.
 func (r *Responder) Dropped(id uint64) {
 	r.mu.Lock()
-	end, ok := r.via.takeLocked(id)
+	end, ok := r.endings.takeVia(id)
 	r.mu.Unlock()
 	if ok {
 		end.tell(&r.factory.opts.Events, false, time.Now())
