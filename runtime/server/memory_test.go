@@ -13,7 +13,7 @@ import (
 // TestIdleConnectionMemory bounds what a connection costs on which a call was made and answered: heap and stacks, gnet's
 // and the net package's part included, the kernel's not. Clients are bare descriptors, so that they cost nothing here.
 func TestIdleConnectionMemory(t *testing.T) {
-	const conns, most = 1000, 2048
+	const conns, most = 1000, 1536
 	h := start(t, server.WithMaxConns(0, -1), server.WithLoops(2)) // which have buffers of their own
 	call := append(preamble(), nativeCall(t, 1, "echo", message(1), nil)...)
 	fds := make([]int, 0, 2*conns)
