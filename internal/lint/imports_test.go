@@ -19,32 +19,33 @@ var allowed = map[string][]string{
 	"cmd/kuafu":                 {"idl", "idl/schema", "idl/schemajson", "dynamic", "service/...", "runtime/..."},
 	"dynamic":                   {"idl", "idl/schema", "runtime/codec"},
 	"dynamic/internal":          {"runtime/codec", "runtime/rpc"}, // generated code
-	"service/health":            {"runtime/codec", "runtime/internal/busypoll", "runtime/rpc"},
+	"service/health":            {"runtime/codec", "runtime/rpc"},
 	"service/reflection":        {"idl", "idl/schema", "idl/schemajson", "runtime/codec", "runtime/rpc"},
 	"internal/lint":             {},
 	"examples":                  {"runtime/...", "service/...", "examples/..."},
 	"internal/faults":           {}, // tests only
 	"internal/testpki":          {}, // for tests
-	"runtime/auth":              {"runtime/codec", "runtime/internal/busypoll", "runtime/rpc"},
+	"runtime/auth":              {"runtime/codec", "runtime/rpc"},
 	"runtime/codec":             {},
 	"runtime/compress":          {},
 	"runtime/rpc":               {"runtime/codec", "runtime/internal/buffer"},
 	"runtime/internal/buffer":   {},
 	"runtime/internal/pacing":   {},
 	"runtime/internal/busypoll": {},
+	"runtime/internal/nonblock": {},
 	"runtime/flow":              {},
 	"runtime/wire":              {"runtime/codec", "runtime/compress", "runtime/flow", "runtime/rpc"},
 	"runtime/wire/thrift":       {"runtime/codec", "runtime/compress", "runtime/rpc", "runtime/wire"},
-	"runtime/observe":           {"runtime/codec", "runtime/internal/busypoll", "runtime/rpc"},
+	"runtime/observe":           {"runtime/codec", "runtime/rpc"},
 	"runtime/observe/admin":     {"runtime/observe"},
-	"runtime/listener":          {"runtime/internal/pacing", "runtime/rpc"},
+	"runtime/listener":          {"runtime/internal/nonblock", "runtime/internal/pacing", "runtime/rpc"},
 	"runtime/reader":            {"runtime/codec", "runtime/flow", "runtime/internal/buffer", "runtime/internal/stream", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 	"runtime/handler":           {"runtime/codec", "runtime/internal/busypoll", "runtime/rpc"},
 	"runtime/responder":         {"runtime/codec", "runtime/observe", "runtime/rpc"},
 	"runtime/internal/stream":   {"runtime/flow", "runtime/internal/buffer", "runtime/rpc", "runtime/wire"},
 	"runtime/server":            {"runtime/..."},
 	"runtime/rpctest":           {"runtime/handler", "runtime/reader", "runtime/responder", "runtime/rpc", "runtime/wire"},
-	"runtime/client":            {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/buffer", "runtime/internal/busypoll", "runtime/internal/pacing", "runtime/internal/stream", "runtime/observe", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
+	"runtime/client":            {"runtime/auth", "runtime/codec", "runtime/compress", "runtime/flow", "runtime/internal/buffer", "runtime/internal/busypoll", "runtime/internal/nonblock", "runtime/internal/pacing", "runtime/internal/stream", "runtime/observe", "runtime/rpc", "runtime/wire", "runtime/wire/thrift"},
 }
 
 // never are imports that no listed tree may have, though allowed would let them pass.
@@ -57,7 +58,7 @@ var outside = map[string][]string{
 	"github.com/panjf2000/gnet/v2":        {"runtime/listener"},
 	"github.com/golang/snappy":            {"runtime/compress", "runtime/wire/thrift"},
 	"github.com/alecthomas/participle/v2": {"idl"},
-	"golang.org/x/sys":                    {"runtime/listener", "runtime/client", "runtime/internal/pacing", "cmd/kuafu"},
+	"golang.org/x/sys":                    {"runtime/listener", "runtime/client", "runtime/internal/nonblock", "runtime/internal/pacing", "cmd/kuafu"},
 	"github.com/google/go-cmp":            {}, // tests only
 	"github.com/spf13/cobra":              {"cmd/kuafu"},
 }

@@ -48,7 +48,8 @@ type conn struct {
 	// Immutable.
 	server *server
 	nc     net.Conn
-	try    *tryWriter // nil where the transport cannot write without blocking
+	try    *tryWriter  // nil where the transport cannot write without blocking
+	sock   *sockReader // nil where nc is more than a socket
 	proto  protocol
 	limit  int           // of queued
 	left   chan struct{} // closed when the connection takes no more calls
@@ -62,7 +63,6 @@ type conn struct {
 	// Owned by whoever reads: the reader goroutine, or a caller that has the helm.
 	heard  time.Time // when bytes last came
 	alarm  time.Time // the read deadline, as far as it is known: it may be earlier
-	poll   *poller
 	window busypoll.Window
 
 	// Owned by whoever writes: who has set writing, or the writer goroutine.
@@ -121,6 +121,7 @@ func newConn(nc net.Conn, s *server, limit int, proto protocol) *conn {
 		server: s,
 		nc:     nc,
 		try:    try,
+		sock:   newSockReader(nc),
 		paced:  try != nil && pacing.Local(nc.RemoteAddr()),
 		proto:  proto,
 		limit:  limit,
@@ -416,7 +417,7 @@ func (cn *conn) read(b []byte, p *patience) (int, error) {
 		}
 	}
 	for {
-		n, err := cn.nc.Read(b)
+		n, err := cn.readSome(b)
 		if n > 0 {
 			cn.heard = time.Now()
 			if !began.IsZero() {
@@ -445,6 +446,14 @@ func (cn *conn) read(b []byte, p *patience) (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// readSome is nc.Read.
+func (cn *conn) readSome(b []byte) (int, error) {
+	if cn.sock != nil {
+		return cn.sock.read(b)
+	}
+	return cn.nc.Read(b)
 }
 
 // alert sets the read deadline; zero for none. One that is too early costs a look at the clock, and does no harm, so calls

@@ -19,13 +19,13 @@ func sameHost(remote net.Addr) bool { return remote.Network() == "unix" || pacin
 
 // pollFor lets callers look for replies for up to most, by default if negative. It is called before anybody reads.
 func (cn *conn) pollFor(most time.Duration) {
-	poll := newPoller(cn.nc)
-	if most < 0 && poll != nil && sameHost(cn.nc.RemoteAddr()) {
+	if cn.sock == nil {
+		return
+	}
+	if most < 0 && sameHost(cn.nc.RemoteAddr()) {
 		most = DefaultBusyPoll
 	}
-	if most > 0 && poll != nil {
-		cn.poll, cn.window.Most = poll, most
-	}
+	cn.window.Most = max(most, 0)
 }
 
 // readEarly reads what comes within the window, for a call with bounds p. It returns 0 and no error if nothing has; so it does at the
@@ -34,10 +34,7 @@ func (cn *conn) readEarly(b []byte, p *patience, now time.Time) (int, error) {
 	if cn.window.Now == 0 || !p.deadline.IsZero() && p.deadline.Before(now.Add(cn.window.Now)) || !busypoll.Start() {
 		return 0, nil
 	}
-	n, err := cn.poll.read(b, busypoll.For(now, cn.window.Now))
+	n, err := cn.sock.early(b, busypoll.For(now, cn.window.Now))
 	busypoll.Done()
-	if err != nil {
-		return 0, &net.OpError{Op: "read", Net: cn.nc.RemoteAddr().Network(), Source: cn.nc.LocalAddr(), Addr: cn.nc.RemoteAddr(), Err: err}
-	}
-	return n, nil
+	return n, err
 }

@@ -42,74 +42,75 @@ func sockets(t *testing.T) (ours, theirs *net.TCPConn) {
 	return a.(*net.TCPConn), b.(*net.TCPConn)
 }
 
-func TestPoller(t *testing.T) {
+// TestEarly: what early returns for what a socket may have.
+func TestEarly(t *testing.T) {
 	soon := func() busypoll.Look { return busypoll.For(time.Now(), time.Minute) }
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, p *poller, ours, theirs *net.TCPConn)
+		run  func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn)
 	}{
-		{"what is there", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"what is there", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			theirs.Write([]byte("abc"))
 			b := make([]byte, 2)
-			if n, err := p.read(b, soon()); string(b[:n]) != "ab" || err != nil {
+			if n, err := p.early(b, soon()); string(b[:n]) != "ab" || err != nil {
 				t.Errorf("%q, %v", b[:n], err)
 			}
 		}},
-		{"what comes meanwhile", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"what comes meanwhile", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			time.AfterFunc(10*time.Millisecond, func() { theirs.Write([]byte("abc")) })
 			b := make([]byte, 10)
-			if n, err := p.read(b, soon()); string(b[:n]) != "abc" || err != nil {
+			if n, err := p.early(b, soon()); string(b[:n]) != "abc" || err != nil {
 				t.Errorf("%q, %v", b[:n], err)
 			}
 		}},
-		{"nothing", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"nothing", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			b := make([]byte, 1)
-			if n, err := p.read(b, busypoll.Look{}); n != 0 || err != nil {
+			if n, err := p.early(b, busypoll.Look{}); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
-			if n := testing.AllocsPerRun(100, func() { p.read(b, busypoll.Look{}) }); n > 0.5 {
+			if n := testing.AllocsPerRun(100, func() { p.early(b, busypoll.Look{}) }); n > 0.5 {
 				t.Errorf("%v allocations", n)
 			}
 		}},
-		{"the end is left to Read", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"the end is left to Read", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			theirs.Close()
-			if n, err := p.read(make([]byte, 1), soon()); n != 0 || err != nil {
+			if n, err := p.early(make([]byte, 1), soon()); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
 			if n, err := ours.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 				t.Errorf("then Read: %d, %v", n, err)
 			}
 		}},
-		{"a reset, which is told once", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"a reset, which is told once", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			theirs.SetLinger(0)
 			theirs.Close()
-			n, err := p.read(make([]byte, 1), soon())
+			n, err := p.early(make([]byte, 1), soon())
 			if call := (*os.SyscallError)(nil); n != 0 || !errors.Is(err, syscall.ECONNRESET) || !errors.As(err, &call) {
 				t.Errorf("%d, %v", n, err)
 			}
 		}},
-		{"closed here", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"closed here", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			ours.Close()
-			if n, err := p.read(make([]byte, 1), soon()); n != 0 || err != nil {
+			if n, err := p.early(make([]byte, 1), soon()); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
 		}},
-		{"a read deadline that has passed", func(t *testing.T, p *poller, ours, theirs *net.TCPConn) {
+		{"a read deadline that has passed", func(t *testing.T, p *sockReader, ours, theirs *net.TCPConn) {
 			theirs.Write([]byte("abc"))
 			ours.SetReadDeadline(time.Unix(1, 0))
-			if n, err := p.read(make([]byte, 1), soon()); n != 0 || err != nil {
+			if n, err := p.early(make([]byte, 1), soon()); n != 0 || err != nil {
 				t.Errorf("%d, %v", n, err)
 			}
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			ours, theirs := sockets(t)
-			test.run(t, newPoller(ours), ours, theirs)
+			test.run(t, newSockReader(ours), ours, theirs)
 		})
 	}
 	ours, _ := net.Pipe()
-	if newPoller(ours) != nil {
-		t.Error("a pipe has a poller")
+	if newSockReader(ours) != nil {
+		t.Error("a pipe is read as a socket")
 	}
 }
 
@@ -118,7 +119,7 @@ func TestReadEarly(t *testing.T) {
 	processors(t, 2)
 	connect := func(window time.Duration) (*conn, *net.TCPConn) {
 		ours, theirs := sockets(t)
-		cn := &conn{nc: ours}
+		cn := &conn{nc: ours, sock: newSockReader(ours)}
 		cn.pollFor(-1)
 		if cn.window.Most != DefaultBusyPoll {
 			t.Fatalf("a window of %v by default", cn.window.Most)
@@ -190,19 +191,19 @@ func TestBusyPoll(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if cn.window.Most != most || (cn.poll != nil) != (most > 0) {
-			t.Errorf("%v: %+v, %v", most, cn.window, cn.poll)
+		if cn.window.Most != most {
+			t.Errorf("%v: %+v", most, cn.window)
 		}
 		c.Close()
 	}
-	nowhere := &conn{nc: addressless{}}
-	if nowhere.pollFor(-1); nowhere.poll != nil {
+	nowhere := &conn{nc: addressless{}, sock: newSockReader(addressless{})}
+	if nowhere.pollFor(-1); nowhere.window.Most != 0 {
 		t.Error("a connection without an address is polled")
 	}
 	c, _ := newPipes(t).connect(WithBusyPoll(MaxBusyPoll))
 	defer c.Close()
-	if cn := c.turn.Load().server.ready(); cn.window.Most != 0 || cn.poll != nil {
-		t.Errorf("over a pipe: %+v, %v", cn.window, cn.poll)
+	if cn := c.turn.Load().server.ready(); cn.window.Most != 0 || cn.sock != nil {
+		t.Errorf("over a pipe: %+v, %v", cn.window, cn.sock)
 	}
 }
 

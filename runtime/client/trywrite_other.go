@@ -11,4 +11,6 @@ func newTryWriter(net.Conn) *tryWriter { return nil }
 
 func (*tryWriter) write([][]byte) (int, error) { panic("client: no tryWriter on this system") }
 
+func (*tryWriter) writeAll([]byte) (int, error) { panic("client: no tryWriter on this system") }
+
 func (*tryWriter) unpace() {}

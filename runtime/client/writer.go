@@ -211,7 +211,11 @@ func (cn *conn) takeLocked(batch []segment) (_ []segment, size int) {
 }
 
 func (cn *conn) writeAll(batch []segment) (int64, error) {
-	if len(batch) == 1 {
+	switch {
+	case len(batch) == 1 && cn.try != nil:
+		n, err := cn.try.writeAll(batch[0].b)
+		return int64(n), err
+	case len(batch) == 1:
 		n, err := cn.nc.Write(batch[0].b)
 		return int64(n), err
 	}

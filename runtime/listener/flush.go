@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kuafu-rpc/kuafu/runtime/internal/nonblock"
 	"github.com/kuafu-rpc/kuafu/runtime/internal/pacing"
 )
 
@@ -130,7 +131,7 @@ func (c *Conn) write() (n int, err error) {
 		if len(b) == 0 {
 			return 0, nil
 		}
-		n, err = unix.Write(fd, b)
+		n, err = nonblock.Send(fd, b)
 	} else {
 		var vector [maxVector][]byte
 		v := vector[:copy(vector[:], bufs)]

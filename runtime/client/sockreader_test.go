@@ -1,0 +1,105 @@
+//go:build unix
+
+package client
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// socketEnds are the ways in which a wait for a socket ends without bytes.
+var socketEnds = map[string]struct {
+	make func(ours, theirs *net.TCPConn)
+	want error // nil: only the same as that of Read or Write
+}{
+	"the end":    {func(_, theirs *net.TCPConn) { theirs.Close() }, io.EOF},
+	"a reset":    {func(_, theirs *net.TCPConn) { theirs.SetLinger(0); theirs.Close() }, nil},
+	"a deadline": {func(ours, _ *net.TCPConn) { ours.SetDeadline(time.Now().Add(10 * time.Millisecond)) }, os.ErrDeadlineExceeded},
+	"closed here": {func(ours, _ *net.TCPConn) {
+		time.AfterFunc(10*time.Millisecond, func() { ours.Close() })
+	}, net.ErrClosed},
+}
+
+// cause returns what is below the *net.OpError, which must be there unless err is io.EOF: its Op and addresses are for people.
+func cause(t *testing.T, err error) string {
+	t.Helper()
+	op := (*net.OpError)(nil)
+	if err == io.EOF {
+		return "EOF"
+	}
+	if !errors.As(err, &op) || op.Source == nil || op.Addr == nil || op.Net != "tcp" {
+		t.Errorf("%v lacks where it happened", err)
+		return ""
+	}
+	return op.Err.Error()
+}
+
+// TestSockRead compares a sockReader with the Read whose place it takes.
+func TestSockRead(t *testing.T) {
+	for name, end := range socketEnds {
+		ours, theirs := sockets(t)
+		r := newSockReader(ours)
+		b := make([]byte, 2)
+		time.AfterFunc(5*time.Millisecond, func() { theirs.Write([]byte("abc")) })
+		for _, want := range []string{"ab", "c"} {
+			if n, err := r.read(b); string(b[:n]) != want || err != nil {
+				t.Errorf("%s: before, %q: %v", name, b[:n], err)
+			}
+		}
+		if n, err := r.read(nil); n != 0 || err != nil {
+			t.Errorf("%s: without a buffer: %d, %v", name, n, err)
+		}
+		end.make(ours, theirs)
+		n, err := r.read(b)
+		if n != 0 || err == nil || end.want != nil && !errors.Is(err, end.want) {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+
+		ours, theirs = sockets(t)
+		end.make(ours, theirs)
+		_, plain := ours.Read(b)
+		if got, want := cause(t, err), cause(t, plain); got != want {
+			t.Errorf("%s: %q, Read says %q", name, got, want)
+		}
+	}
+}
+
+// TestWriteAll compares writeAll with the Write whose place it takes, for more than the socket takes at once.
+func TestWriteAll(t *testing.T) {
+	message := bytes.Repeat([]byte("0123456789"), 1<<20)
+	ours, theirs := sockets(t)
+	got := make(chan []byte, 1)
+	go func() {
+		b := make([]byte, len(message))
+		n, _ := io.ReadFull(theirs, b)
+		got <- b[:n]
+	}()
+	if n, err := newTryWriter(ours).writeAll(message); n != len(message) || err != nil {
+		t.Fatalf("%d of %d bytes: %v", n, len(message), err)
+	}
+	if b := <-got; !bytes.Equal(b, message) {
+		t.Errorf("%d bytes of %d came, or others", len(b), len(message))
+	}
+	for name, end := range socketEnds {
+		if name == "the end" { // is none for a writer, and the write after it a reset or a broken pipe
+			continue
+		}
+		ours, theirs := sockets(t)
+		end.make(ours, theirs)
+		n, err := newTryWriter(ours).writeAll(message)
+		if n == len(message) || err == nil || end.want != nil && !errors.Is(err, end.want) {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
+		}
+		ours, theirs = sockets(t)
+		end.make(ours, theirs)
+		_, plain := ours.Write(message)
+		if got, want := cause(t, err), cause(t, plain); got != want {
+			t.Errorf("%s: %q, Write says %q", name, got, want)
+		}
+	}
+}
