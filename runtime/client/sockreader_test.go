@@ -103,3 +103,33 @@ func TestWriteAll(t *testing.T) {
 		}
 	}
 }
+
+// TestSockReadBulk: much at a time is read whole, and small reads after it.
+func TestSockReadBulk(t *testing.T) {
+	ours, theirs := sockets(t)
+	r := newSockReader(ours)
+	message := make([]byte, 4<<20)
+	for i := range message {
+		message[i] = byte(i % 251)
+	}
+	go theirs.Write(message)
+	b, got := make([]byte, 1<<20), make([]byte, 0, len(message))
+	for turn := 0; len(got) < len(message); turn++ {
+		some := b
+		if turn%3 == 2 {
+			some = b[:100]
+		}
+		n, err := r.read(some)
+		if n == 0 || err != nil {
+			t.Fatalf("after %d bytes: %d, %v", len(got), n, err)
+		}
+		got = append(got, some[:n]...)
+	}
+	if !bytes.Equal(got, message) {
+		t.Error("other bytes came")
+	}
+	theirs.Close()
+	if n, err := r.read(b); n != 0 || err != io.EOF {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+}

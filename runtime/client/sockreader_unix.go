@@ -24,6 +24,9 @@ type sockReader struct {
 	now  func(fd uintptr) bool // attempts, made once
 }
 
+// bulkRead is a read that had more than is read with a processor kept.
+const bulkRead = 128 << 10
+
 // newSockReader returns nil if nc is not a plain socket.
 func newSockReader(nc net.Conn) *sockReader {
 	raw := plainSocket(nc)
@@ -39,6 +42,11 @@ func newSockReader(nc net.Conn) *sockReader {
 func (r *sockReader) read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
+	}
+	if r.n > bulkRead { // bulk, as a rule followed by more
+		n, err := r.nc.Read(b)
+		r.n = n
+		return n, err
 	}
 	r.b = b
 	err := r.raw.Read(r.some)

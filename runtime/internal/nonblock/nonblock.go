@@ -5,6 +5,6 @@
 // start competes for the same cores, with the other end of the connection among others. The DESIGN.md of runtime/client has figures.
 package nonblock
 
-// Most is how many bytes move in one call that keeps its processor, a collection of garbage waiting for it: some tens of us.
-// Larger buffers move the usual way.
-const Most = 256 << 10
+// Most is how many bytes should move in one call that keeps its processor: some tens of us, for which whoever else could run there,
+// and a collection of garbage, have to wait. Send sends larger buffers the usual way.
+const Most = 64 << 10

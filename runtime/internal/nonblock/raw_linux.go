@@ -13,7 +13,8 @@ import (
 // kernel's other errors as they are; a connection that is gone raises no signal.
 func Send(fd int, b []byte) (int, error) {
 	if len(b) > Most {
-		return syscall.Write(fd, b)
+		n, err := syscall.Write(fd, b)
+		return max(n, 0), err
 	}
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
@@ -24,11 +25,8 @@ func Send(fd int, b []byte) (int, error) {
 }
 
 // Receive receives to b. It returns EAGAIN for a socket that has nothing, 0 at the end of the stream, and the kernel's other
-// errors as they are.
+// errors as they are. How much there is only the kernel knows: it is the caller's to leave bulk to the usual way.
 func Receive(fd int, b []byte) (int, error) {
-	if len(b) > Most {
-		return syscall.Read(fd, b)
-	}
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT, 0, 0)
 	if e != 0 {
