@@ -87,9 +87,9 @@ func TestStop(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() { // a deadline
+			begin := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
-			begin := time.Now()
 			_, err := call(ctx, patient, appendLine, order{ID: int64(10 + i)})
 			took := time.Since(begin)
 			if e := failure(t, err); e.Code != rpc.DeadlineExceeded || took < deadline || took > deadline+promptly {

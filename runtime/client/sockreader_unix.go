@@ -24,7 +24,7 @@ type sockReader struct {
 	now  func(fd uintptr) bool // attempts, made once
 }
 
-// bulkRead is a read that had more than is read with a processor kept.
+// bulkRead is how many bytes a read may return without the next one being left to nc.
 const bulkRead = 128 << 10
 
 // newSockReader returns nil if nc is not a plain socket.
